@@ -1,0 +1,14 @@
+/* Everything: realtime JSON documents in a process or over WebSockets. */
+#ifndef HAPPN_H
+#define HAPPN_H
+
+#include "happn/client.h"
+#include "happn/layer.h"
+#include "happn/mailbox.h"
+#include "happn/route.h"
+#include "happn/runtime.h"
+#include "happn/service.h"
+#include "happn/status.h"
+#include "happn/version.h"
+
+#endif

@@ -1,0 +1,72 @@
+/* The boundary for other languages: numbered requests in, batches of events out, never a callback.
+ * All functions may be called from any thread. Tickets are chosen by the caller, unique, from 1 to 2^53 - 1. */
+#ifndef HAPPN_MAILBOX_H
+#define HAPPN_MAILBOX_H
+
+#include "happn/runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct happn_mailbox happn_mailbox;
+typedef struct happn_batch happn_batch;
+
+typedef enum happn_event_kind {
+    HAPPN_EV_DONE = 1, /* the operation `ticket` finished; exactly one for each call that returned 0 */
+    HAPPN_EV_DATA = 2, /* the subscription `ticket` received something */
+    HAPPN_EV_END = 5,  /* the last event of a subscription, client or service ticket */
+    HAPPN_EV_STATE = 6 /* overflow and the like */
+} happn_event_kind;
+
+typedef struct happn_event {
+    int32_t kind;
+    int32_t status;
+    uint64_t ticket;
+    const char *meta; /* JSON text */
+    size_t meta_len;
+    const char *body; /* JSON text */
+    size_t body_len;
+} happn_event;
+
+/* Called on any thread, at most once between two takes; must not call back into happn. */
+typedef void (*happn_wake_fn)(void *context);
+
+/* options: JSON text {"highWater":100000}, or NULL. Owns a runtime of its own when runtime is NULL. */
+HAPPN_API HAPPN_MUST_USE int happn_mailbox_open(happn_runtime *runtime, const char *options, size_t options_len, happn_mailbox **out);
+/* A descriptor that is readable while events wait. */
+HAPPN_API int happn_mailbox_fd(const happn_mailbox *mailbox);
+/* Replaces the descriptor's signal by a function; NULL, NULL: none. After return the old one is never called again. */
+HAPPN_API void happn_mailbox_wake(happn_mailbox *mailbox, happn_wake_fn wake, void *context);
+/* Takes up to max events; *out is NULL when there are none. Free with happn_batch_free. */
+HAPPN_API HAPPN_MUST_USE int happn_mailbox_take(happn_mailbox *mailbox, size_t max, happn_batch **out);
+HAPPN_API size_t happn_batch_count(const happn_batch *batch);
+HAPPN_API const happn_event *happn_batch_event(const happn_batch *batch, size_t index);
+HAPPN_API void happn_batch_free(happn_batch *batch);
+/* Closes all services and clients opened through it and joins. Afterwards: no wake, no event. May block. */
+HAPPN_API void happn_mailbox_close(happn_mailbox *mailbox);
+
+/* Services and clients are named by their tickets. DONE answers; for services its meta is {"port":n}. */
+HAPPN_API HAPPN_MUST_USE int happn_mb_service_open(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len);
+HAPPN_API HAPPN_MUST_USE int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
+HAPPN_API HAPPN_MUST_USE int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
+/* service 0: connect by WebSocket with these options. */
+HAPPN_API HAPPN_MUST_USE int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options,
+                                                  size_t options_len);
+HAPPN_API HAPPN_MUST_USE int happn_mb_client_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t client);
+HAPPN_API HAPPN_MUST_USE int happn_mb_set(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *json,
+                                          size_t json_len, const char *options, size_t options_len);
+HAPPN_API HAPPN_MUST_USE int happn_mb_get(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
+                                          size_t options_len);
+HAPPN_API HAPPN_MUST_USE int happn_mb_get_paths(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path);
+HAPPN_API HAPPN_MUST_USE int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path,
+                                             const char *options, size_t options_len);
+/* DONE answers the subscribing; then DATA with the same ticket; END after off or close. */
+HAPPN_API HAPPN_MUST_USE int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
+                                         size_t options_len);
+HAPPN_API HAPPN_MUST_USE int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

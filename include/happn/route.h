@@ -1,0 +1,34 @@
+/* Routes: functions that answer HTTP requests, at once or later. */
+#ifndef HAPPN_ROUTE_H
+#define HAPPN_ROUTE_H
+
+#include "happn/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct happn_http happn_http;
+
+/* Must answer with happn_http_respond, now or later, exactly once. */
+typedef void (*happn_route_fn)(happn_http *http, void *arg);
+
+/* Borrowed until the answer. NULL when absent; *len gets the length when len is not NULL. */
+HAPPN_API const char *happn_http_method(const happn_http *http);
+HAPPN_API const char *happn_http_path(const happn_http *http, size_t *len);
+HAPPN_API const char *happn_http_query(const happn_http *http, size_t *len); /* raw, without the ? */
+HAPPN_API const char *happn_http_body(const happn_http *http, size_t *len);
+/* name in lower case; any header the client sent. */
+HAPPN_API const char *happn_http_header(const happn_http *http, const char *name, size_t *len);
+HAPPN_API const char *happn_http_address(const happn_http *http);
+
+/* Adds a header to the answer, before respond. E_ARGUMENT for line breaks in it. Copied. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_http_add_header(happn_http *http, const char *name, const char *value);
+
+/* Sends the answer; content_type NULL means application/json. Copies. http is gone afterwards. */
+HAPPN_API void happn_http_respond(happn_http *http, int status, const char *content_type, const void *body, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

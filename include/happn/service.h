@@ -1,0 +1,43 @@
+/* A service: documents, subscriptions, scripts and, when it listens, a server. */
+#ifndef HAPPN_SERVICE_H
+#define HAPPN_SERVICE_H
+
+#include "happn/layer.h"
+#include "happn/route.h"
+#include "happn/runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct happn_service happn_service;
+
+/* status, and when it is not HAPPN_OK why (borrowed; NULL on success). */
+typedef void (*happn_done_fn)(happn_status status, const happn_error *error, void *arg);
+
+/* Makes a service from a configuration: JSON text in the original's shape (docs/config.md). Relative files are
+ * looked up from base_dir (NULL: the working directory). Nothing is opened yet. error may be NULL. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_new(happn_runtime *runtime, const char *config, size_t len,
+                                                        const char *base_dir, happn_service **out, happn_error *error);
+
+/* Layers and routes of the host, before start. method "*" stands for all, path may end in `*`. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg);
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_route(happn_service *service, const char *method, const char *path,
+                                                              happn_route_fn fn, void *arg);
+
+/* Opens the store, loads scripts, listens. done is called once, later; after a failure only close is left. */
+HAPPN_API void happn_service_start(happn_service *service, happn_done_fn done, void *arg);
+
+/* The port it listens on (useful with port 0), 0 when it does not listen. */
+HAPPN_API int happn_service_port(const happn_service *service);
+
+/* Loads the scripts anew. All or nothing: on failure the old ones go on serving and error says file and line. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_reload(happn_service *service, happn_error *error);
+
+/* Stops accepting, answers what is in flight, tells clients to reconnect (or not), closes the store, frees. */
+HAPPN_API void happn_service_close(happn_service *service, int reconnect, void (*closed)(void *arg), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,81 @@
+#include "base/arena.h"
+
+enum { BLOCK_SIZE = 2048, ALIGN = 16 };
+
+struct arena_block {
+    struct arena_block *older;
+    size_t size;
+    _Alignas(ALIGN) char bytes[];
+};
+
+void arena_init(struct arena *arena, const struct allocator *allocator)
+{
+    *arena = (struct arena){.allocator = allocator};
+}
+
+static void free_chain(struct arena *arena, struct arena_block *block)
+{
+    while (block != NULL) {
+        struct arena_block *older = block->older;
+        memory_free(arena->allocator, block);
+        block = older;
+    }
+}
+
+void arena_fini(struct arena *arena)
+{
+    free_chain(arena, arena->blocks);
+    arena->blocks = NULL;
+    arena->next = arena->end = NULL;
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *keep = arena->blocks;
+    if (keep == NULL) {
+        return;
+    }
+    free_chain(arena, keep->older);
+    keep->older = NULL;
+    if (keep->size > BLOCK_SIZE) {
+        arena_fini(arena);
+        return;
+    }
+    arena->next = keep->bytes;
+    arena->end = keep->bytes + keep->size;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    size_t need = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (need < size) {
+        return NULL;
+    }
+    if ((size_t)(arena->end - arena->next) < need) {
+        size_t room = need > BLOCK_SIZE ? need : BLOCK_SIZE;
+        struct arena_block *block = memory_alloc(arena->allocator, sizeof *block + room);
+        if (block == NULL) {
+            return NULL;
+        }
+        *block = (struct arena_block){.older = arena->blocks, .size = room};
+        arena->blocks = block;
+        arena->next = block->bytes;
+        arena->end = block->bytes + room;
+    }
+    void *ptr = arena->next;
+    arena->next += need;
+    return ptr;
+}
+
+struct str arena_str(struct arena *arena, struct str text)
+{
+    char *copy = arena_alloc(arena, text.len + 1);
+    if (copy == NULL) {
+        return STR_NONE;
+    }
+    if (text.len != 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    copy[text.len] = '\0';
+    return (struct str){copy, text.len};
+}

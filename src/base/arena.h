@@ -1,0 +1,29 @@
+/* Memory that dies with its request: allocated piece by piece, freed at once. */
+#ifndef HAPPN_BASE_ARENA_H
+#define HAPPN_BASE_ARENA_H
+
+#include "base/memory.h"
+#include "base/str.h"
+
+struct arena_block;
+
+struct arena {
+    struct arena_block *blocks;
+    char *next;
+    char *end;
+    const struct allocator *allocator;
+};
+
+void arena_init(struct arena *arena, const struct allocator *allocator);
+void arena_fini(struct arena *arena);
+
+/* Keeps the first block for the next request and frees the others. */
+void arena_reset(struct arena *arena);
+
+/* Returns `size` bytes aligned to 16, or NULL when memory is out. */
+void *arena_alloc(struct arena *arena, size_t size);
+
+/* Copies text and adds a NUL behind it; ptr is NULL when memory is out. */
+struct str arena_str(struct arena *arena, struct str text);
+
+#endif

@@ -1,0 +1,110 @@
+/* on: subscribes, and may answer with the values that are there already. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "core/dispatch.h"
+#include "core/session.h"
+#include "json/scan.h"
+
+static enum wildcard_language language_of(const struct request *request)
+{
+    if (str_is(request->options.wildcard, "string")) {
+        return WILDCARD_STRING;
+    }
+    if (str_is(request->options.wildcard, "segment")) {
+        return WILDCARD_SEGMENT;
+    }
+    return (enum wildcard_language)request->session->protocol->language;
+}
+
+static bool subscribe(struct request *request, uint64_t *reference)
+{
+    struct request_options *options = &request->options;
+    int depth = options->depth > 0 ? options->depth : WILDCARD_DEFAULT_DEPTH;
+    if (depth > WILDCARD_MAX_DEPTH) {
+        depth = WILDCARD_MAX_DEPTH;
+    }
+    happn_status status = session_subscribe(request->session, request->channel, request->path, request->events,
+                                            language_of(request), depth, options->merge, reference);
+    if (status == HAPPN_OK) {
+        return true;
+    }
+    const char *text = status == HAPPN_E_LIMIT ? "this session has too many subscriptions" : happn_status_text(status);
+    core_fail(request, status, NULL, 500, text);
+    return false;
+}
+
+static struct str reference_text(struct request *request, uint64_t reference)
+{
+    char text[64];
+    char separator = request->session->protocol->number <= 2 ? '/' : '-';
+    int len = snprintf(text, sizeof text, "\"%s%c%llu\"", request->core->instance, separator,
+                       (unsigned long long)reference);
+    return arena_str(&request->arena, str_make(text, (size_t)len));
+}
+
+static void reply_plain(struct request *request)
+{
+    uint64_t reference;
+    if (!subscribe(request, &reference)) {
+        return;
+    }
+    struct str id = reference_text(request, reference);
+    char *text = id.ptr != NULL ? arena_alloc(&request->arena, id.len + 16) : NULL;
+    if (text == NULL) {
+        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    int len = snprintf(text, id.len + 16, "{\"id\":%.*s}", (int)id.len, id.ptr);
+    request->reply.kind = REPLY_DATA;
+    request->reply.data = str_make(text, (size_t)len);
+    core_reply(request);
+}
+
+static int by_modified(const void *a, const void *b)
+{
+    const struct document *x = a, *y = b;
+    if (x->modified != y->modified) {
+        return x->modified < y->modified ? -1 : 1;
+    }
+    return str_compare(x->path, y->path);
+}
+
+/* The store answers in the order of submission: what was set before the snapshot is in it and already published,
+ * what comes later will be published. So subscribing right now leaves no gap and no double. */
+static void finish_initial(struct request *request)
+{
+    uint64_t reference;
+    if (!subscribe(request, &reference)) {
+        return;
+    }
+    struct reply *reply = &request->reply;
+    reply->kind = REPLY_INITIAL;
+    reply->data = reference_text(request, reference);
+    reply->documents = request->op.documents;
+    reply->count = request->op.count;
+    if (reply->count > 1) {
+        qsort(reply->documents, reply->count, sizeof *reply->documents, by_modified);
+    }
+    core_reply(request);
+}
+
+void action_on(struct request *request)
+{
+    if (request->events == 0) {
+        core_fail(request, HAPPN_E_REFUSED, "SystemError", 500, "subscribe failed: the event must be SET, REMOVE or ALL");
+        return;
+    }
+    if (wildcard_check_subscription(language_of(request), request->path, &request->error) != HAPPN_OK) {
+        happn_error error = request->error;
+        core_fail(request, error.status, error.name, error.code, error.message);
+        return;
+    }
+    if (request->options.initial_callback || request->options.initial_emit) {
+        dispatch_store(request, STORE_FIND, finish_initial);
+        return;
+    }
+    reply_plain(request);
+}

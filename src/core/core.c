@@ -1,0 +1,125 @@
+#include "core/core.h"
+
+#include "base/id.h"
+#include "core/session.h"
+
+enum { POOLED_REQUESTS = 256 };
+
+happn_status core_init(struct core *core, struct loop *loop, const struct allocator *allocator)
+{
+    *core = (struct core){.loop = loop, .allocator = allocator, .compat = 13};
+    core->limits = (struct core_limits){.message_bytes = 32u << 20, .subscriptions = 100000, .pending_requests = 1000};
+    core->subscriptions = subscriptions_new(allocator);
+    id_short(core->instance);
+    return core->subscriptions != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
+}
+
+static void free_layers(struct core *core, struct layer *layer)
+{
+    while (layer != NULL) {
+        struct layer *next = layer->next;
+        memory_free(core->allocator, layer);
+        layer = next;
+    }
+}
+
+void core_fini(struct core *core)
+{
+    while (core->free_requests != NULL) {
+        struct request *request = core->free_requests;
+        core->free_requests = request->next;
+        arena_fini(&request->arena);
+        memory_free(core->allocator, request);
+    }
+    free_layers(core, core->inbound);
+    free_layers(core, core->outbound);
+    while (core->routes != NULL) {
+        struct route *next = core->routes->next;
+        memory_free(core->allocator, core->routes);
+        core->routes = next;
+    }
+    if (core->subscriptions != NULL) {
+        subscriptions_free(core->subscriptions);
+    }
+}
+
+void core_receive(struct session *session, struct str text)
+{
+    if (!session->is_closed) {
+        session->core->wire->receive(session, text);
+    }
+}
+
+struct request *core_request_new(struct session *session)
+{
+    struct core *core = session->core;
+    struct request *request = core->free_requests;
+    struct arena arena;
+    if (request != NULL) {
+        core->free_requests = request->next;
+        core->free_count--;
+        arena = request->arena;
+    } else {
+        request = memory_alloc(core->allocator, sizeof *request);
+        if (request == NULL) {
+            return NULL;
+        }
+        arena_init(&arena, core->allocator);
+    }
+    memset(request, 0, sizeof *request);
+    request->arena = arena;
+    request->core = core;
+    request->session = session;
+    session->holds++;
+    core->request_count++;
+    core->stats.requests++;
+    return request;
+}
+
+void core_request_free(struct request *request)
+{
+    struct core *core = request->core;
+    struct session *session = request->session;
+    core->request_count--;
+    if (core->free_count < POOLED_REQUESTS) {
+        arena_reset(&request->arena);
+        request->next = core->free_requests;
+        core->free_requests = request;
+        core->free_count++;
+    } else {
+        arena_fini(&request->arena);
+        memory_free(core->allocator, request);
+    }
+    session_release(session);
+}
+
+/* True when the route's path, which may end in `*`, stands for this path. */
+static bool route_matches(const struct route *route, const char *method, struct str path)
+{
+    if (strcmp(route->method, "*") != 0 && strcmp(route->method, method) != 0) {
+        return false;
+    }
+    struct str pattern = str_of(route->path);
+    if (str_ends(pattern, STR_LIT("*"))) {
+        return str_starts(path, str_make(pattern.ptr, pattern.len - 1));
+    }
+    return str_equal(pattern, path);
+}
+
+bool core_route(struct core *core, happn_http *http)
+{
+    struct str path;
+    path.ptr = happn_http_path(http, &path.len);
+    struct route *best = NULL;
+    for (struct route *route = core->routes; route != NULL; route = route->next) {
+        bool longer = best == NULL || strlen(route->path) > strlen(best->path);
+        if (longer && route_matches(route, happn_http_method(http), path)) {
+            best = route;
+        }
+    }
+    if (best != NULL) {
+        best->run(http, best->arg);
+        return true;
+    }
+    return core->script_route != NULL && core->script_route(core->scripts, http);
+}

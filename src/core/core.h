@@ -1,0 +1,103 @@
+/* The core: sessions, requests, layers, routes, publications. Knows neither sockets nor Lua nor wire shapes. */
+#ifndef HAPPN_CORE_CORE_H
+#define HAPPN_CORE_CORE_H
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "core/link.h"
+#include "core/protocol.h"
+#include "core/request.h"
+#include "happn/service.h"
+#include "paths/subscriptions.h"
+
+struct core_limits {
+    size_t message_bytes;     /* one message in or out */
+    size_t subscriptions;     /* of one session */
+    size_t pending_requests;  /* of one session; then its link is not read from */
+};
+
+struct core_stats {
+    uint64_t requests, refused, publications, deliveries, ignored_text;
+};
+
+/* A layer of one chain. */
+struct layer {
+    happn_layer_fn run;
+    void *arg;
+    struct layer *next;
+};
+
+struct route {
+    const char *method; /* "*" for all */
+    const char *path;   /* may end in `*` */
+    happn_route_fn run;
+    void *arg;
+    struct route *next;
+};
+
+/* How wire text becomes requests; filled in by wire. */
+struct wire_ops {
+    /* One message of a session. Answers Primus strings itself, hands requests to core_dispatch. */
+    void (*receive)(struct session *session, struct str text);
+    /* The protocol that a session has before it says anything. */
+    const struct protocol *first;
+    /* The protocol for the text in configure-session. */
+    const struct protocol *(*find)(struct str name);
+};
+
+struct core {
+    struct loop *loop;
+    const struct allocator *allocator;
+    struct log *log;
+    happn_service *service;
+    const struct wire_ops *wire;
+    struct provider *provider;
+    struct subscriptions *subscriptions;
+    struct layer *inbound, *outbound;
+    struct route *routes;
+    bool (*script_route)(void *scripts, happn_http *http); /* asked when no route matches */
+    void *scripts;
+    struct session *sessions;
+    size_t session_count;
+    size_t request_count;
+    struct request *free_requests;
+    size_t free_count;
+    struct core_limits limits;
+    struct core_stats stats;
+    char name[128];
+    int compat;              /* 6, 8 or 13 */
+    uint64_t last_reference; /* of subscriptions */
+    uint64_t last_session;
+    char instance[24];       /* prefix of references */
+};
+
+happn_status core_init(struct core *core, struct loop *loop, const struct allocator *allocator);
+void core_fini(struct core *core); /* all sessions closed before */
+
+/* Lets one message in; text is borrowed during the call. */
+void core_receive(struct session *session, struct str text);
+#define core_session_receive core_receive
+
+struct session *core_session_open(struct core *core, struct link *link);
+/* The link is gone: subscriptions end, pending requests finish unheard. The session is freed when the last is done. */
+void core_session_closed(struct session *session);
+
+/* Requests: taken from a pool, filled in by wire, given to dispatch which ends with the reply and the release. */
+struct request *core_request_new(struct session *session);
+void core_request_free(struct request *request);
+void core_dispatch(struct request *request);
+/* Encodes the reply (after the outbound layers), releases the request, lets the session's next one go. */
+void core_reply(struct request *request);
+void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message);
+
+/* HTTP: the first matching route, longest path first; false when none matches. */
+bool core_route(struct core *core, happn_http *http);
+
+/* Asks every session to go: the system message (reconnect or not), then close. */
+void core_disconnect_all(struct core *core, bool reconnect, const char *reason);
+
+/* Provided by service, which is above: for the in-process client. */
+struct core *happn_service_core(happn_service *service);
+happn_runtime *happn_service_runtime(happn_service *service);
+
+#endif

@@ -1,0 +1,28 @@
+/* The order of steps every request takes. */
+#ifndef HAPPN_CORE_DISPATCH_H
+#define HAPPN_CORE_DISPATCH_H
+
+#include "core/core.h"
+#include "paths/path.h"
+
+/* Reads request->options from request->options_raw. */
+void dispatch_read_options(struct request *request);
+
+/* A layer that answered LATER has decided. */
+void dispatch_resumed(struct request *request, happn_verdict verdict);
+
+/* Gives request->op to the store; finish(request) is called when it is done, maybe at once. */
+void dispatch_store(struct request *request, enum store_kind kind, void (*finish)(struct request *request));
+
+/* The verbs, one file each. Every one ends with core_reply or core_fail, now or later. */
+void action_set(struct request *request);
+void action_get(struct request *request);
+void action_remove(struct request *request);
+void action_on(struct request *request);
+void action_off(struct request *request);
+void action_configure_session(struct request *request);
+void action_describe(struct request *request);
+void action_login(struct request *request);
+void action_disconnect(struct request *request);
+
+#endif

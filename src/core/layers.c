@@ -1,0 +1,210 @@
+#include "core/layers.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "core/dispatch.h"
+#include "json/scan.h"
+
+happn_status layers_add(struct core *core, bool outbound, happn_layer_fn run, void *arg)
+{
+    struct layer *layer = memory_zalloc(core->allocator, sizeof *layer);
+    if (layer == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    layer->run = run;
+    layer->arg = arg;
+    struct layer **at = outbound ? &core->outbound : &core->inbound;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = layer;
+    return HAPPN_OK;
+}
+
+happn_verdict layers_inbound(struct request *request)
+{
+    size_t index = 0;
+    for (struct layer *layer = request->core->inbound; layer != NULL; layer = layer->next, index++) {
+        if (index < request->layer) {
+            continue;
+        }
+        request->layer = index + 1;
+        request->message = (struct happn_message){.direction = HAPPN_INBOUND,
+                                                  .request = request,
+                                                  .session = request->session,
+                                                  .arena = &request->arena,
+                                                  .data = request->data};
+        happn_verdict verdict = layer->run(&request->message, layer->arg);
+        request->data = request->message.data;
+        if (verdict != HAPPN_NEXT) {
+            return verdict;
+        }
+    }
+    return HAPPN_NEXT;
+}
+
+static happn_verdict run_outbound(struct core *core, happn_message *message)
+{
+    for (struct layer *layer = core->outbound; layer != NULL; layer = layer->next) {
+        happn_verdict verdict = layer->run(message, layer->arg);
+        if (verdict != HAPPN_NEXT) {
+            return verdict;
+        }
+    }
+    return HAPPN_NEXT;
+}
+
+static bool layer_data(struct request *request, struct str *data)
+{
+    request->message = (struct happn_message){.direction = HAPPN_OUTBOUND_REPLY,
+                                              .request = request,
+                                              .session = request->session,
+                                              .arena = &request->arena,
+                                              .data = *data};
+    happn_verdict verdict = run_outbound(request->core, &request->message);
+    *data = request->message.data;
+    return verdict != HAPPN_FAIL;
+}
+
+bool layers_reply(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    switch (reply->kind) {
+    case REPLY_DATA:
+        return layer_data(request, &reply->data);
+    case REPLY_DOCUMENT:
+        return layer_data(request, &reply->document.data);
+    case REPLY_LIST:
+    case REPLY_INITIAL: /* one call a document: a layer need not know whether a pattern was asked for */
+        for (size_t i = 0; i < reply->count && !request->options.path_only; i++) {
+            if (!layer_data(request, &reply->documents[i].data)) {
+                return false;
+            }
+        }
+        return true;
+    default:
+        return true;
+    }
+}
+
+bool layers_publication(struct publication *publication, struct session *recipient, struct str *data)
+{
+    happn_message message = {.direction = HAPPN_OUTBOUND_PUBLICATION,
+                             .publication = publication,
+                             .session = recipient,
+                             .arena = publication->arena,
+                             .data = *data};
+    happn_verdict verdict = run_outbound(publication->core, &message);
+    *data = message.data;
+    return verdict == HAPPN_NEXT;
+}
+
+happn_direction happn_message_direction(const happn_message *message)
+{
+    return message->direction;
+}
+
+static const char *give(struct str text, size_t *len)
+{
+    if (len != NULL) {
+        *len = text.len;
+    }
+    return text.ptr;
+}
+
+const char *happn_message_action(const happn_message *message, size_t *len)
+{
+    if (message->request != NULL) {
+        return give(message->request->action_text, len);
+    }
+    bool set = message->publication->event == EVENT_SET;
+    return give(set ? STR_LIT("set") : STR_LIT("remove"), len);
+}
+
+const char *happn_message_path(const happn_message *message, size_t *len)
+{
+    return give(message->request != NULL ? message->request->path : message->publication->path, len);
+}
+
+const char *happn_message_data(const happn_message *message, size_t *len)
+{
+    return give(message->data, len);
+}
+
+const char *happn_message_options(const happn_message *message, size_t *len)
+{
+    return give(message->request != NULL ? message->request->options_raw : STR_NONE, len);
+}
+
+const char *happn_message_session_id(const happn_message *message, size_t *len)
+{
+    return give(str_of(message->session->id), len);
+}
+
+happn_status happn_message_set_path(happn_message *message, const char *path, size_t len)
+{
+    if (message->direction != HAPPN_INBOUND) {
+        return HAPPN_E_ARGUMENT;
+    }
+    struct str copy = arena_str(message->arena, str_make(path, len));
+    if (copy.ptr == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    message->request->path = copy;
+    message->request->path_is_text = true;
+    return HAPPN_OK;
+}
+
+static happn_status copy_json(happn_message *message, struct str json, struct str *out)
+{
+    happn_status status = json_check(json, NULL);
+    if (status != HAPPN_OK) {
+        return status;
+    }
+    struct str copy = arena_str(message->arena, json_trim(json));
+    if (copy.ptr == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    *out = copy;
+    return HAPPN_OK;
+}
+
+happn_status happn_message_set_data(happn_message *message, const char *json, size_t len)
+{
+    return copy_json(message, str_make(json, len), &message->data);
+}
+
+happn_status happn_message_set_options(happn_message *message, const char *json, size_t len)
+{
+    if (message->direction != HAPPN_INBOUND) {
+        return HAPPN_E_ARGUMENT;
+    }
+    happn_status status = copy_json(message, str_make(json, len), &message->request->options_raw);
+    if (status == HAPPN_OK) {
+        dispatch_read_options(message->request);
+    }
+    return status;
+}
+
+void happn_message_set_error(happn_message *message, const char *name, const char *text, int code,
+                             const char *fields, size_t fields_len)
+{
+    struct request *request = message->request;
+    if (request == NULL) {
+        return;
+    }
+    error_set(&request->error, HAPPN_E_REFUSED, "%s", text);
+    snprintf(request->error.name, sizeof request->error.name, "%s", name);
+    request->error.code = code;
+    request->error_fields = STR_NONE;
+    if (fields != NULL && json_check(str_make(fields, fields_len), NULL) == HAPPN_OK) {
+        request->error_fields = arena_str(message->arena, str_make(fields, fields_len));
+    }
+}
+
+void happn_message_resume(happn_message *message, happn_verdict verdict)
+{
+    message->request->data = message->data;
+    dispatch_resumed(message->request, verdict);
+}

@@ -1,0 +1,22 @@
+/* A wire protocol: text to requests, replies and publications to text. */
+#ifndef HAPPN_CORE_PROTOCOL_H
+#define HAPPN_CORE_PROTOCOL_H
+
+#include "core/request.h"
+
+struct publication;
+struct channel;
+
+struct protocol {
+    const char *name;            /* "happn_2" */
+    int number;                  /* 1 to 4 */
+    enum { HEARTBEAT_BY_CLIENT, HEARTBEAT_BY_SERVER } heartbeat;
+    int language;                /* of `on`: enum wildcard_language */
+    /* Appends exactly one message. */
+    void (*encode_reply)(const struct request *request, struct buf *out);
+    void (*encode_publication)(const struct publication *publication, const struct channel *channel, struct buf *out);
+    /* The system message before the server closes; reason as plain text. */
+    void (*encode_disconnect)(struct str reason, struct buf *out);
+};
+
+#endif

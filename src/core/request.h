@@ -1,0 +1,101 @@
+/* One request on its way through the house; its arena owns everything that belongs to it. */
+#ifndef HAPPN_CORE_REQUEST_H
+#define HAPPN_CORE_REQUEST_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "happn/layer.h"
+#include "store/provider.h"
+
+struct session;
+struct core;
+
+enum action {
+    ACTION_UNKNOWN,
+    ACTION_CONFIGURE_SESSION,
+    ACTION_DESCRIBE,
+    ACTION_LOGIN,
+    ACTION_SET,
+    ACTION_GET,
+    ACTION_REMOVE,
+    ACTION_ON,
+    ACTION_OFF,
+    ACTION_ACK,
+    ACTION_DISCONNECT
+};
+
+/* What of the options object the core reads; `raw` keeps all of it. */
+struct request_options {
+    bool no_store;
+    bool no_publish;
+    bool merge;
+    bool path_only;
+    bool initial_callback;
+    bool initial_emit;
+    int consistency; /* 0 to 3 */
+    int depth;       /* on; 0: not given */
+    struct str reference_id; /* off: raw JSON value */
+    struct str meta;         /* raw JSON object for publications */
+    struct str wildcard;     /* on: "string" or "segment" */
+};
+
+enum reply_kind {
+    REPLY_DATA,     /* reply.data is the text of a JSON value */
+    REPLY_DOCUMENT, /* one document: data, and created, modified, path in _meta */
+    REPLY_LIST,     /* documents: the array shape */
+    REPLY_PATH,     /* getPaths on an explicit path: _meta.path, no data */
+    REPLY_INITIAL,  /* subscribed, with the values that were there: documents, and data = reference id (raw) */
+    REPLY_ERROR     /* request.error, request.error_fields */
+};
+
+struct reply {
+    enum reply_kind kind;
+    bool published;
+    bool is_stored;     /* DOCUMENT: created and modified are known */
+    bool has_path;      /* _meta.path */
+    bool has_timestamp; /* _meta.timestamp (remove) */
+    int64_t timestamp;
+    struct str data;
+    struct str path;
+    struct document document;
+    struct document *documents;
+    size_t count;
+};
+
+struct happn_message {
+    happn_direction direction;
+    struct request *request;         /* inbound and replies */
+    struct publication *publication; /* publications: being sent to `session` */
+    struct session *session;         /* whose request, or who receives */
+    struct arena *arena;
+    struct str data;                 /* what the layers see and change */
+};
+
+struct request {
+    struct arena arena;
+    struct core *core;
+    struct session *session;
+    struct request *next;
+    enum action action;
+    struct str action_text;
+    struct str path;       /* decoded, without the event prefix of `on` and `off` */
+    bool path_is_text;     /* false: absent or not a string */
+    struct str path_raw;   /* raw JSON value, for error texts */
+    struct str channel;    /* on, off: the path as it came, "/SET@/a/b" or "*" */
+    int events;            /* on, off: EVENT_SET, ..; 0 when the prefix names no event */
+    struct str event_id;   /* raw JSON values; STR_NONE when absent */
+    struct str session_id;
+    struct str data;
+    struct str options_raw;
+    struct request_options options;
+    struct reply reply;
+    happn_error error;
+    struct str error_fields;
+    struct store_op op;
+    void (*finish)(struct request *request); /* goes on after the store */
+    size_t layer;          /* next inbound layer */
+    bool in_layer;         /* parked by a layer that answered LATER */
+    struct happn_message message;
+};
+
+#endif

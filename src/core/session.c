@@ -1,0 +1,262 @@
+#include "core/session.h"
+
+#include "base/id.h"
+
+enum { FIRST_SLOTS = 8 };
+
+struct session *core_session_open(struct core *core, struct link *link)
+{
+    struct session *session = memory_zalloc(core->allocator, sizeof *session);
+    if (session == NULL) {
+        return NULL;
+    }
+    session->core = core;
+    session->link = link;
+    session->protocol = core->wire->first;
+    session->waiting_tail = &session->waiting;
+    session->holds = 1;
+    id_uuid(session->id);
+    session->next = core->sessions;
+    if (core->sessions != NULL) {
+        core->sessions->previous = session;
+    }
+    core->sessions = session;
+    core->session_count++;
+    return session;
+}
+
+static void unlink_session(struct session *session)
+{
+    struct core *core = session->core;
+    if (session->previous != NULL) {
+        session->previous->next = session->next;
+    } else {
+        core->sessions = session->next;
+    }
+    if (session->next != NULL) {
+        session->next->previous = session->previous;
+    }
+    core->session_count--;
+}
+
+void session_release(struct session *session)
+{
+    if (--session->holds == 0) {
+        memory_free(session->core->allocator, (char *)session->info.ptr);
+        memory_free(session->core->allocator, session->channels);
+        memory_free(session->core->allocator, session);
+    }
+}
+
+void core_session_closed(struct session *session)
+{
+    session->is_closed = true;
+    session->link = NULL;
+    session_unsubscribe_all(session);
+    unlink_session(session);
+    while (session->waiting != NULL) {
+        struct request *request = session->waiting;
+        session->waiting = request->next;
+        core_request_free(request);
+    }
+    session->waiting_tail = &session->waiting;
+    session->waiting_count = 0;
+    session_release(session);
+}
+
+static size_t hash_text(struct str text)
+{
+    size_t hash = 1469598103934665603u;
+    for (size_t i = 0; i < text.len; i++) {
+        hash = (hash ^ (unsigned char)text.ptr[i]) * 1099511628211u;
+    }
+    return hash ^ hash >> 29;
+}
+
+static struct channel **find_channel(struct session *session, struct str text)
+{
+    struct channel **at = &session->channels[hash_text(text) & (session->channel_slots - 1)];
+    while (*at != NULL && !str_equal((*at)->text, text)) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static bool grow_channels(struct session *session)
+{
+    size_t slots = session->channel_slots == 0 ? FIRST_SLOTS : session->channel_slots * 2;
+    struct channel **table = memory_zalloc(session->core->allocator, slots * sizeof *table);
+    if (table == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < session->channel_slots; i++) {
+        while (session->channels[i] != NULL) {
+            struct channel *channel = session->channels[i];
+            session->channels[i] = channel->next;
+            struct channel **at = &table[hash_text(channel->text) & (slots - 1)];
+            channel->next = *at;
+            *at = channel;
+        }
+    }
+    memory_free(session->core->allocator, session->channels);
+    session->channels = table;
+    session->channel_slots = slots;
+    return true;
+}
+
+static struct channel *new_channel(struct session *session, struct str text, struct str pattern)
+{
+    size_t size = sizeof(struct channel) + text.len + pattern.len;
+    struct channel *channel = memory_zalloc(session->core->allocator, size);
+    if (channel == NULL) {
+        return NULL;
+    }
+    memcpy(channel->bytes, text.ptr, text.len);
+    memcpy(channel->bytes + text.len, pattern.ptr, pattern.len);
+    channel->session = session;
+    channel->text = str_make(channel->bytes, text.len);
+    channel->subscription.pattern = str_make(channel->bytes + text.len, pattern.len);
+    channel->subscription.owner = channel;
+    return channel;
+}
+
+static void add_reference(struct channel *channel, struct reference *reference)
+{
+    struct reference **at = &channel->references;
+    while (*at != NULL) {
+        at = &(*at)->next; /* the first one decides the channel's form, so the order is kept */
+    }
+    *at = reference;
+    channel->session->reference_count++;
+}
+
+static struct channel *join_channel(struct session *session, struct str text, struct str pattern, int events,
+                                    int language, int depth)
+{
+    if (session->channel_count >= session->channel_slots && !grow_channels(session)) {
+        return NULL;
+    }
+    struct channel **at = find_channel(session, text);
+    if (*at != NULL) {
+        return *at;
+    }
+    struct channel *channel = new_channel(session, text, pattern);
+    if (channel == NULL) {
+        return NULL;
+    }
+    channel->subscription.events = (unsigned char)events;
+    channel->subscription.language = (unsigned char)language;
+    channel->subscription.depth = depth;
+    if (subscriptions_add(session->core->subscriptions, &channel->subscription) != HAPPN_OK) {
+        memory_free(session->core->allocator, channel);
+        return NULL;
+    }
+    *at = channel;
+    session->channel_count++;
+    return channel;
+}
+
+happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern, int events,
+                               int language, int depth, bool merge, uint64_t *reference)
+{
+    if (session->reference_count >= session->core->limits.subscriptions) {
+        return HAPPN_E_LIMIT;
+    }
+    struct reference *entry = memory_zalloc(session->core->allocator, sizeof *entry);
+    if (entry == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    struct channel *channel = join_channel(session, channel_text, pattern, events, language, depth);
+    if (channel == NULL) {
+        memory_free(session->core->allocator, entry);
+        return HAPPN_E_MEMORY;
+    }
+    entry->number = ++session->core->last_reference;
+    entry->merge = merge;
+    add_reference(channel, entry);
+    *reference = entry->number;
+    return HAPPN_OK;
+}
+
+static size_t drop_references(struct channel *channel, uint64_t number)
+{
+    size_t dropped = 0;
+    struct reference **at = &channel->references;
+    while (*at != NULL) {
+        struct reference *entry = *at;
+        if (number != 0 && entry->number != number) {
+            at = &entry->next;
+            continue;
+        }
+        *at = entry->next;
+        memory_free(channel->session->core->allocator, entry);
+        channel->session->reference_count--;
+        dropped++;
+    }
+    return dropped;
+}
+
+static void free_channel(struct channel *channel)
+{
+    subscriptions_remove(channel->session->core->subscriptions, &channel->subscription);
+    channel->session->channel_count--;
+    memory_free(channel->session->core->allocator, channel);
+}
+
+size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference)
+{
+    if (session->channel_slots == 0) {
+        return 0;
+    }
+    struct channel **at = find_channel(session, channel_text);
+    struct channel *channel = *at;
+    if (channel == NULL) {
+        return 0;
+    }
+    size_t dropped = drop_references(channel, reference);
+    if (channel->references == NULL) {
+        *at = channel->next;
+        free_channel(channel);
+    }
+    return dropped;
+}
+
+size_t session_unsubscribe_all(struct session *session)
+{
+    size_t dropped = 0;
+    for (size_t i = 0; i < session->channel_slots; i++) {
+        while (session->channels[i] != NULL) {
+            struct channel *channel = session->channels[i];
+            session->channels[i] = channel->next;
+            dropped += drop_references(channel, 0);
+            free_channel(channel);
+        }
+    }
+    return dropped;
+}
+
+void core_disconnect_all(struct core *core, bool reconnect, const char *reason)
+{
+    for (struct session *session = core->sessions, *next; session != NULL; session = next) {
+        next = session->next;
+        session_disconnect(session, reconnect, reason);
+    }
+}
+
+void session_disconnect(struct session *session, bool reconnect, const char *reason)
+{
+    struct link *link = session->link;
+    if (link == NULL) {
+        return;
+    }
+    struct buf *out = link->ops->begin(link);
+    if (out != NULL) {
+        session->protocol->encode_disconnect(str_of(reason), out);
+        link->ops->commit(link);
+    }
+    if (!reconnect && (out = link->ops->begin(link)) != NULL) {
+        buf_add_lit(out, "\"primus::server::close\"");
+        link->ops->commit(link);
+    }
+    link->ops->close(link, reason);
+}

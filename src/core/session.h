@@ -1,0 +1,60 @@
+/* One connected peer: its protocol, its subscriptions, its requests under way. */
+#ifndef HAPPN_CORE_SESSION_H
+#define HAPPN_CORE_SESSION_H
+
+#include "core/core.h"
+
+/* All subscriptions of one session with the same channel text share one place in the index and one frame an event. */
+struct channel {
+    struct subscription subscription; /* owner: the channel */
+    struct session *session;
+    struct channel *next; /* in the session's table */
+    struct reference *references;
+    struct str text;      /* "/SET@/a/b": exactly as subscribed */
+    char bytes[];
+};
+
+/* One `on` that `off` can name. */
+struct reference {
+    struct reference *next;
+    uint64_t number;
+    bool merge;
+};
+
+struct session {
+    struct core *core;
+    struct link *link;          /* NULL when closed */
+    const struct protocol *protocol;
+    char protocol_name[32];     /* as the client said it */
+    char id[40];
+    struct str info;            /* JSON text of login's info, or unset; owned */
+    struct session *previous, *next;
+    struct channel **channels;  /* hash table by text */
+    size_t channel_slots, channel_count, reference_count;
+    struct request *waiting, **waiting_tail; /* in order, not started */
+    size_t waiting_count;
+    size_t in_store;            /* started, in the store */
+    bool in_layer;              /* one is parked by a layer: all others wait */
+    size_t holds;               /* requests that still point here */
+    bool is_pumping;            /* guards against running inside itself */
+    bool is_closed;
+    bool is_local;
+    bool may_see_system;
+    bool no_reconnect;
+    void *link_data;
+};
+
+/* Subscribes; *reference gets the number. */
+happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern, int events, int language,
+                               int depth, bool merge, uint64_t *reference);
+/* Ends one reference on this channel (number 0: all of them), or everything for the channel "*". Returns how many. */
+size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference);
+size_t session_unsubscribe_all(struct session *session);
+
+/* Tells the peer why, and whether to come back, then closes its link. */
+void session_disconnect(struct session *session, bool reconnect, const char *reason);
+
+/* Gives up one hold; the last one frees. */
+void session_release(struct session *session);
+
+#endif

@@ -1,0 +1,137 @@
+/* Decoding is the same for all protocols: one scan finds the members, everything stays a slice of one copy of the
+ * text in the request's arena. */
+
+#include "wire/message.h"
+
+#include <strings.h>
+
+#include "base/error.h"
+#include "json/scan.h"
+#include "wire/protocol.h"
+
+enum { M_ACTION, M_EVENT_ID, M_PATH, M_DATA, M_SESSION_ID, M_OPTIONS, MEMBERS };
+
+static const struct {
+    const char *name;
+    enum action action;
+} actions[] = {
+    {"set", ACTION_SET},       {"get", ACTION_GET},     {"on", ACTION_ON},
+    {"off", ACTION_OFF},       {"remove", ACTION_REMOVE}, {"configure-session", ACTION_CONFIGURE_SESSION},
+    {"describe", ACTION_DESCRIBE}, {"login", ACTION_LOGIN}, {"ack", ACTION_ACK},
+    {"disconnect", ACTION_DISCONNECT},
+};
+
+static enum action action_of(struct str text)
+{
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        if (str_is(text, actions[i].name)) {
+            return actions[i].action;
+        }
+    }
+    return ACTION_UNKNOWN;
+}
+
+static int event_of(struct str text)
+{
+    if (text.len == 3 && strncasecmp(text.ptr, "SET", 3) == 0) {
+        return EVENT_SET;
+    }
+    if (text.len == 6 && strncasecmp(text.ptr, "REMOVE", 6) == 0) {
+        return EVENT_REMOVE;
+    }
+    return text.len == 3 && strncasecmp(text.ptr, "ALL", 3) == 0 ? EVENT_ALL : 0;
+}
+
+/* "/SET@/a/b" is the event SET on /a/b; only the first @ counts, and a missing leading slash is tolerated. */
+static void split_channel(struct request *request)
+{
+    struct str text = request->path;
+    request->channel = text;
+    const char *at = text.len != 0 ? memchr(text.ptr, '@', text.len) : NULL;
+    if (at == NULL) {
+        return;
+    }
+    struct str event = str_make(text.ptr, (size_t)(at - text.ptr));
+    if (str_starts(event, STR_LIT("/"))) {
+        event = str_skip(event, 1);
+    }
+    request->events = event_of(event);
+    request->path = str_skip(text, (size_t)(at - text.ptr) + 1);
+}
+
+static void fill(struct request *request, const struct json_member *members)
+{
+    request->action_text = json_string(&request->arena, members[M_ACTION].value);
+    request->action = action_of(request->action_text);
+    request->event_id = members[M_EVENT_ID].value;
+    request->session_id = members[M_SESSION_ID].value;
+    request->data = members[M_DATA].value;
+    request->options_raw = members[M_OPTIONS].value;
+    request->path_raw = members[M_PATH].value;
+    request->path_is_text = json_type_of(request->path_raw) == JSON_STRING;
+    if (request->path_is_text) {
+        request->path = json_string(&request->arena, request->path_raw);
+    }
+    if (request->path_is_text && (request->action == ACTION_ON || request->action == ACTION_OFF)) {
+        split_channel(request);
+    }
+}
+
+static void name_members(struct json_member members[MEMBERS])
+{
+    static const char *const names[MEMBERS] = {"action", "eventId", "path", "data", "sessionId", "options"};
+    for (int i = 0; i < MEMBERS; i++) {
+        members[i] = (struct json_member){str_of(names[i]), STR_NONE};
+    }
+}
+
+/* Text that cannot be named is not answered, only counted. */
+static void ignore(struct session *session, struct request *request, const char *why)
+{
+    session->core->stats.ignored_text++;
+    log_write(session->core->log, LOG_DEBUG, "wire", "ignored a message of session %s: %s", session->id, why);
+    core_request_free(request);
+}
+
+/* A number such as 1e400 cannot be held: the request is refused by name when its members can be found at all. */
+static void refuse_number(struct request *request, const struct json_member *members)
+{
+    fill(request, members);
+    if (request->action_text.ptr == NULL) {
+        ignore(request->session, request, "a number is out of range");
+        return;
+    }
+    core_fail(request, HAPPN_E_NUMBER, NULL, 400, happn_status_text(HAPPN_E_NUMBER));
+}
+
+void message_receive(struct session *session, struct str text)
+{
+    if (text.len != 0 && text.ptr[0] == '"' && primus_receive(session, text)) {
+        return;
+    }
+    struct request *request = core_request_new(session);
+    if (request == NULL) {
+        session->core->stats.ignored_text++;
+        return;
+    }
+    struct str copy = arena_str(&request->arena, text);
+    struct json_member members[MEMBERS];
+    name_members(members);
+    happn_status status = copy.ptr != NULL ? json_scan(copy, members, MEMBERS, NULL) : HAPPN_E_MEMORY;
+    if (status == HAPPN_E_NUMBER) {
+        refuse_number(request, members);
+        return;
+    }
+    if (status != HAPPN_OK || json_type_of(copy) != JSON_OBJECT) {
+        ignore(session, request, status != HAPPN_OK ? happn_status_text(status) : "not an object");
+        return;
+    }
+    fill(request, members);
+    if (request->action_text.ptr == NULL && !str_is_set(request->event_id)) {
+        ignore(session, request, "neither action nor eventId");
+        return;
+    }
+    core_dispatch(request);
+}
+
+const struct wire_ops wire_ops = {message_receive, &protocol_1, protocol_find};

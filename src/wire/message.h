@@ -1,0 +1,16 @@
+/* Wire text to requests. */
+#ifndef HAPPN_WIRE_MESSAGE_H
+#define HAPPN_WIRE_MESSAGE_H
+
+#include "core/session.h"
+
+/* The table that the core is given. */
+extern const struct wire_ops wire_ops;
+
+/* One message of a session. */
+void message_receive(struct session *session, struct str text);
+
+/* Answers a JSON string that belongs to the transport ("primus::ping::1"); false when it is none. */
+bool primus_receive(struct session *session, struct str text);
+
+#endif

@@ -1,0 +1,28 @@
+/* The four protocols that happn-3's clients speak. */
+#ifndef HAPPN_WIRE_PROTOCOL_H
+#define HAPPN_WIRE_PROTOCOL_H
+
+#include "core/protocol.h"
+#include "core/publication.h"
+
+extern const struct protocol protocol_1, protocol_2, protocol_3, protocol_4;
+
+/* happn_2* is 2, happn_3* is 3, happn_4 and higher numbers are 4; any other text, or none, is 1. */
+const struct protocol *protocol_find(struct str name);
+
+/* How the generations differ. */
+struct shape {
+    const char *protocol;
+    bool outbound_mark;  /* "__outbound":true */
+    bool ids;            /* `_id` in items of lists */
+    bool remove_time;    /* timestamp in the event of a remove */
+    bool reason_object;  /* the reason of a disconnect as an object */
+    bool login_session;  /* replies to login and describe repeat sessionId */
+};
+
+void shape_reply(const struct shape *shape, const struct request *request, struct buf *out);
+void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,
+                       struct buf *out);
+void shape_disconnect(const struct shape *shape, struct str reason, struct buf *out);
+
+#endif

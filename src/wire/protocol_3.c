@@ -1,0 +1,34 @@
+/* Protocol 3: happn-3 8.0 to 8.2. */
+
+#include "wire/protocol.h"
+
+static const struct shape shape = {.protocol = "happn_3",
+                                   .outbound_mark = false,
+                                   .ids = true,
+                                   .remove_time = false,
+                                   .reason_object = true,
+                                   .login_session = false};
+
+static void encode_reply(const struct request *request, struct buf *out)
+{
+    shape_reply(&shape, request, out);
+}
+
+static void encode_publication(const struct publication *publication, const struct channel *channel,
+                               struct buf *out)
+{
+    shape_publication(&shape, publication, channel, out);
+}
+
+static void encode_disconnect(struct str reason, struct buf *out)
+{
+    shape_disconnect(&shape, reason, out);
+}
+
+const struct protocol protocol_3 = {.name = "happn_3",
+                                     .number = 3,
+                                     .heartbeat = HEARTBEAT_BY_CLIENT,
+                                     .language = WILDCARD_SEGMENT,
+                                     .encode_reply = encode_reply,
+                                     .encode_publication = encode_publication,
+                                     .encode_disconnect = encode_disconnect};

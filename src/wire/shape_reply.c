@@ -1,0 +1,217 @@
+/* Replies: the stored text with `_meta` beside it, nothing is parsed again. */
+
+#include "json/scan.h"
+#include "json/write.h"
+#include "wire/protocol.h"
+
+static void add_member(struct buf *out, const char *name, struct str raw)
+{
+    buf_add_lit(out, ",\"");
+    buf_add_text(out, name);
+    buf_add_lit(out, "\":");
+    json_add_raw(out, raw);
+}
+
+static void add_int(struct buf *out, const char *name, int64_t number)
+{
+    buf_add_char(out, '"');
+    buf_add_text(out, name);
+    buf_add_lit(out, "\":");
+    buf_add_i64(out, number);
+    buf_add_char(out, ',');
+}
+
+static void add_path(struct buf *out, struct str path)
+{
+    buf_add_lit(out, "\"path\":");
+    json_add_string(out, path);
+    buf_add_char(out, ',');
+}
+
+static bool repeats_session(const struct shape *shape, const struct request *request)
+{
+    if (!str_is_set(request->session_id)) {
+        return false;
+    }
+    return shape->login_session || (request->action != ACTION_LOGIN && request->action != ACTION_DESCRIBE);
+}
+
+/* The members that every reply has; no braces. */
+static void add_response_meta(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    buf_add_text(out, request->reply.kind == REPLY_ERROR ? "\"type\":\"response\",\"status\":\"error\",\"published\":"
+                                                         : "\"type\":\"response\",\"status\":\"ok\",\"published\":");
+    buf_add_text(out, request->reply.published ? "true" : "false");
+    if (str_is_set(request->event_id)) {
+        add_member(out, "eventId", request->event_id);
+    }
+    if (repeats_session(shape, request)) {
+        add_member(out, "sessionId", request->session_id);
+    }
+    if (request->action_text.ptr != NULL) {
+        buf_add_lit(out, ",\"action\":");
+        json_add_string(out, request->action_text);
+    }
+}
+
+static void add_document_meta(const struct document *document, struct buf *out)
+{
+    add_int(out, "created", document->created);
+    add_int(out, "modified", document->modified);
+    if (document->modified_by.len != 0) {
+        buf_add_lit(out, "\"modifiedBy\":");
+        json_add_string(out, document->modified_by);
+        buf_add_char(out, ',');
+    }
+}
+
+static void add_error(const struct request *request, struct buf *out)
+{
+    const happn_error *error = &request->error;
+    buf_add_lit(out, ",\"error\":{\"name\":");
+    json_add_string(out, str_of(error->name[0] != '\0' ? error->name : happn_status_name(error->status)));
+    buf_add_lit(out, ",\"message\":");
+    json_add_string(out, str_of(error->message[0] != '\0' ? error->message : happn_status_text(error->status)));
+    if (error->code != 0) {
+        buf_add_lit(out, ",\"code\":");
+        buf_add_i64(out, error->code);
+    }
+    struct json_iter it = json_iter(request->error_fields);
+    while (str_is_set(request->error_fields) && json_next(&it)) {
+        if (json_text_is(it.key, STR_LIT("name")) || json_text_is(it.key, STR_LIT("message"))) {
+            continue;
+        }
+        buf_add_lit(out, ",\"");
+        buf_add_str(out, it.key);
+        buf_add_lit(out, "\":");
+        json_add_raw(out, it.value);
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_item_meta(const struct shape *shape, const struct request *request, const struct document *document,
+                          struct buf *out)
+{
+    buf_add_lit(out, "\"_meta\":{");
+    if (!request->options.path_only) {
+        add_document_meta(document, out);
+    }
+    buf_add_lit(out, "\"path\":");
+    json_add_string(out, document->path);
+    if (shape->ids) {
+        buf_add_lit(out, ",\"_id\":");
+        json_add_string(out, document->path);
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_item(const struct shape *shape, const struct request *request, const struct document *document,
+                     struct buf *out)
+{
+    if (request->options.path_only) {
+        buf_add_char(out, '{');
+    } else {
+        bool has_members = false;
+        json_add_open_object(out, document->data, NULL, &has_members);
+        if (has_members) {
+            buf_add_char(out, ',');
+        }
+    }
+    add_item_meta(shape, request, document, out);
+    buf_add_char(out, '}');
+}
+
+static void add_items(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    for (size_t i = 0; i < request->reply.count; i++) {
+        if (i != 0) {
+            buf_add_char(out, ',');
+        }
+        add_item(shape, request, &request->reply.documents[i], out);
+    }
+}
+
+static void add_list(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    buf_add_char(out, '[');
+    add_items(shape, request, out);
+    buf_add_text(out, request->reply.count != 0 ? ",{" : "{");
+    add_response_meta(shape, request, out);
+    buf_add_lit(out, "}]");
+}
+
+/* The values that were there, again as pairs of data and meta: what older clients read. */
+static void add_initial_values(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    buf_add_lit(out, ",\"initialValues\":[");
+    for (size_t i = 0; i < request->reply.count; i++) {
+        const struct document *document = &request->reply.documents[i];
+        buf_add_text(out, i != 0 ? ",{\"data\":" : "{\"data\":");
+        add_item(shape, request, document, out);
+        buf_add_char(out, ',');
+        add_item_meta(shape, request, document, out);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
+static void add_data(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    const struct reply *reply = &request->reply;
+    switch (reply->kind) {
+    case REPLY_DOCUMENT:
+        buf_add_lit(out, "\"data\":");
+        json_add_raw(out, reply->document.data);
+        break;
+    case REPLY_DATA:
+        buf_add_lit(out, "\"data\":");
+        json_add_raw(out, reply->data);
+        break;
+    case REPLY_INITIAL:
+        buf_add_lit(out, "\"data\":[");
+        add_items(shape, request, out);
+        buf_add_char(out, ']');
+        break;
+    case REPLY_PATH:
+        return; /* the original has no data here */
+    default:
+        buf_add_lit(out, "\"data\":null");
+        break;
+    }
+    buf_add_char(out, ',');
+}
+
+void shape_reply(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    const struct reply *reply = &request->reply;
+    if (reply->kind == REPLY_LIST) {
+        add_list(shape, request, out);
+        return;
+    }
+    buf_add_char(out, '{');
+    add_data(shape, request, out);
+    buf_add_lit(out, "\"_meta\":{");
+    if (reply->kind == REPLY_DOCUMENT && reply->is_stored) {
+        add_document_meta(&reply->document, out);
+    }
+    if (reply->kind != REPLY_ERROR && reply->has_timestamp) {
+        add_int(out, "timestamp", reply->timestamp);
+    }
+    if (reply->kind != REPLY_ERROR && reply->has_path) {
+        add_path(out, reply->path);
+    }
+    add_response_meta(shape, request, out);
+    if (reply->kind == REPLY_INITIAL) {
+        add_member(out, "referenceId", reply->data);
+    }
+    if (reply->kind == REPLY_ERROR) {
+        add_error(request, out);
+    }
+    buf_add_char(out, '}');
+    if (reply->kind == REPLY_INITIAL) {
+        add_initial_values(shape, request, out);
+    }
+    buf_add_lit(out, ",\"protocol\":\"");
+    buf_add_text(out, shape->protocol);
+    buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
+}
