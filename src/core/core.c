@@ -106,14 +106,12 @@ static bool route_matches(const struct route *route, const char *method, struct 
     return str_equal(pattern, path);
 }
 
-bool core_route(struct core *core, happn_http *http)
+bool core_route(struct core *core, happn_http *http, const char *method, struct str path)
 {
-    struct str path;
-    path.ptr = happn_http_path(http, &path.len);
     struct route *best = NULL;
     for (struct route *route = core->routes; route != NULL; route = route->next) {
         bool longer = best == NULL || strlen(route->path) > strlen(best->path);
-        if (longer && route_matches(route, happn_http_method(http), path)) {
+        if (longer && route_matches(route, method, path)) {
             best = route;
         }
     }

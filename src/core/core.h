@@ -91,7 +91,7 @@ void core_reply(struct request *request);
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message);
 
 /* HTTP: the first matching route, longest path first; false when none matches. */
-bool core_route(struct core *core, happn_http *http);
+bool core_route(struct core *core, happn_http *http, const char *method, struct str path);
 
 /* Asks every session to go: the system message (reconnect or not), then close. */
 void core_disconnect_all(struct core *core, bool reconnect, const char *reason);

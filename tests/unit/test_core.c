@@ -1,0 +1,297 @@
+/* Sessions of every protocol on one core, without sockets: frames in, frames out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/layers.h"
+#include "json/scan.h"
+#include "store/memory.h"
+#include "wire/message.h"
+
+enum { MAX_FRAMES = 64 };
+
+struct peer {
+    struct link link;
+    struct session *session;
+    struct buf out;
+    size_t start;
+    struct str frames[MAX_FRAMES];
+    size_t count, read;
+    bool closed;
+};
+
+static struct loop loop;
+static struct core core;
+
+static struct buf *begin(struct link *link)
+{
+    struct peer *peer = (struct peer *)link;
+    buf_clear(&peer->out);
+    return &peer->out;
+}
+
+static void keep(struct peer *peer, struct str text)
+{
+    assert_true(peer->count < MAX_FRAMES);
+    assert_int_equal(json_check(text, NULL), HAPPN_OK);
+    peer->frames[peer->count++] = str_make(memory_strdup(NULL, text.ptr, text.len), text.len);
+}
+
+static void commit(struct link *link)
+{
+    struct peer *peer = (struct peer *)link;
+    assert_int_equal(peer->out.status, HAPPN_OK);
+    keep(peer, buf_str(&peer->out));
+}
+
+static void send_payload(struct link *link, struct payload *payload)
+{
+    keep((struct peer *)link, str_make(payload->bytes, payload->len));
+}
+
+static void close_link(struct link *link, const char *reason)
+{
+    (void)reason;
+    ((struct peer *)link)->closed = true;
+}
+
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link};
+
+static void say(struct peer *peer, const char *text)
+{
+    core_receive(peer->session, str_of(text));
+}
+
+static struct str hear(struct peer *peer)
+{
+    if (peer->read == peer->count) {
+        fail_msg("nothing was said");
+    }
+    return peer->frames[peer->read++];
+}
+
+static void expect_silence(struct peer *peer)
+{
+    assert_int_equal(peer->read, peer->count);
+}
+
+static void expect_part(struct str frame, const char *part)
+{
+    if (memmem(frame.ptr, frame.len, part, strlen(part)) == NULL) {
+        fail_msg("%s is not in %.*s", part, (int)frame.len, frame.ptr);
+    }
+}
+
+static void expect_reply(struct peer *peer, const char *event_id, const char *data)
+{
+    struct str frame = hear(peer), meta = json_get(frame, "_meta");
+    if (!str_is(json_get(meta, "eventId"), event_id) || !str_is(json_get(frame, "data"), data) ||
+        !str_is(json_get(meta, "status"), "\"ok\"")) {
+        fail_msg("wanted %s for %s, got %.*s", data, event_id, (int)frame.len, frame.ptr);
+    }
+}
+
+static void enter(struct peer *peer, const char *protocol)
+{
+    char text[160];
+    memset(peer, 0, sizeof *peer);
+    peer->link.ops = &link_ops;
+    buf_init(&peer->out, NULL, 1u << 20);
+    peer->session = core_session_open(&core, &peer->link);
+    snprintf(text, sizeof text, "{\"action\":\"configure-session\",\"eventId\":1,\"data\":{\"protocol\":\"%s\"}}", protocol);
+    say(peer, text);
+    expect_reply(peer, "1", "null");
+}
+
+static void leave(struct peer *peer)
+{
+    core_session_closed(peer->session);
+    for (size_t i = 0; i < peer->count; i++) {
+        memory_free(NULL, (char *)peer->frames[i].ptr);
+    }
+    buf_fini(&peer->out);
+}
+
+static int open_core(void **state)
+{
+    (void)state;
+    assert_int_equal(loop_init(&loop, NULL), HAPPN_OK);
+    assert_int_equal(core_init(&core, &loop, NULL), HAPPN_OK);
+    snprintf(core.name, sizeof core.name, "test");
+    core.wire = &wire_ops;
+    assert_int_equal(store_memory_open(&loop, NULL, &core.provider), HAPPN_OK);
+    return 0;
+}
+
+static void ignore_closed(void *arg)
+{
+    (void)arg;
+}
+
+static int close_core(void **state)
+{
+    (void)state;
+    core.provider->ops->close(core.provider, ignore_closed, NULL);
+    loop_fini(&loop);
+    core_fini(&core);
+    return 0;
+}
+
+static void a_set_reaches_every_generation(void **state)
+{
+    (void)state;
+    struct peer six, eight, thirteen;
+    enter(&six, "happn_2");
+    enter(&eight, "happn_3");
+    enter(&thirteen, "happn_4");
+    say(&six, "{\"action\":\"on\",\"eventId\":2,\"path\":\"/ALL@/a/*\",\"data\":null}");
+    say(&eight, "{\"action\":\"on\",\"eventId\":2,\"path\":\"/SET@/a/*\",\"data\":null}");
+    say(&thirteen, "{\"action\":\"on\",\"eventId\":2,\"path\":\"/SET@/a/**\",\"data\":null,\"options\":{\"depth\":3}}");
+    hear(&six), hear(&eight), hear(&thirteen);
+    say(&thirteen, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/a/b/c\",\"data\":{\"x\":1.50},\"sessionId\":\"s\"}");
+    struct str event = hear(&six);
+    expect_part(event, "\"channel\":\"/ALL@/a/*\"");
+    expect_part(event, "\"action\":\"/SET@/a/b/c\"");
+    expect_part(event, "\"__outbound\":true");
+    expect_part(event, "\"data\":{\"x\":1.50}");
+    expect_silence(&eight); /* the segment language: `*` is one segment */
+    expect_part(hear(&thirteen), "\"depth\":3");
+    struct str reply = hear(&thirteen);
+    expect_part(reply, "\"published\":true");
+    expect_part(reply, "\"sessionId\":\"s\"");
+    leave(&six), leave(&eight), leave(&thirteen);
+}
+
+static void get_remove_and_paths(void **state)
+{
+    (void)state;
+    struct peer peer;
+    enter(&peer, "happn_2");
+    say(&peer, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/l/1\",\"data\":[1]}");
+    expect_reply(&peer, "2", "{\"value\":[1]}");
+    say(&peer, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/l/2\",\"data\":{\"a\":1,\"_meta\":{\"path\":\"x\"}}}");
+    expect_reply(&peer, "3", "{\"a\":1}");
+    say(&peer, "{\"action\":\"set\",\"eventId\":4,\"path\":\"/l/2\",\"data\":{\"b\":null},\"options\":{\"merge\":true}}");
+    expect_reply(&peer, "4", "{\"a\":1,\"b\":null}");
+    say(&peer, "{\"action\":\"get\",\"eventId\":5,\"path\":\"/l/*\"}");
+    struct str list = hear(&peer);
+    expect_part(list, "[{\"value\":[1],\"_meta\":{");
+    expect_part(list, "\"_id\":\"/l/2\"");
+    expect_part(list, "\"eventId\":5,\"action\":\"get\"}]");
+    say(&peer, "{\"action\":\"get\",\"eventId\":6,\"path\":\"/l/2\",\"options\":{\"options\":{\"path_only\":true}}}");
+    assert_false(str_is_set(json_get(hear(&peer), "data")));
+    say(&peer, "{\"action\":\"remove\",\"eventId\":7,\"path\":\"/l/*\"}");
+    expect_reply(&peer, "7", "{\"removed\":2}");
+    say(&peer, "{\"action\":\"get\",\"eventId\":8,\"path\":\"/l/1\"}");
+    expect_reply(&peer, "8", "null");
+    leave(&peer);
+}
+
+static void initial_values_and_off(void **state)
+{
+    (void)state;
+    struct peer peer;
+    enter(&peer, "happn_4");
+    say(&peer, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/i/1\",\"data\":{\"a\":1}}");
+    hear(&peer);
+    say(&peer, "{\"action\":\"on\",\"eventId\":3,\"path\":\"/SET@/i/*\",\"options\":{\"initialCallback\":true}}");
+    struct str reply = hear(&peer);
+    expect_part(reply, "\"initialValues\":[{\"data\":{\"a\":1");
+    struct str id = json_get(json_get(reply, "_meta"), "referenceId");
+    char text[200];
+    snprintf(text, sizeof text, "{\"action\":\"off\",\"eventId\":4,\"path\":\"/SET@/i/*\",\"options\":{\"referenceId\":%.*s}}",
+             (int)id.len, id.ptr);
+    say(&peer, text);
+    hear(&peer);
+    assert_int_equal(subscriptions_count(core.subscriptions), 0);
+    leave(&peer);
+}
+
+static void bad_requests_get_a_named_error(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *part;
+    } cases[] = {
+        {"{\"action\":\"set\",\"eventId\":2,\"path\":\"/a/*\",\"data\":1}", "cannot contain the * wildcard character"},
+        {"{\"action\":\"set\",\"eventId\":2,\"path\":null,\"data\":1}", "Bad path [null], must be a string"},
+        {"{\"action\":\"get\",\"eventId\":2,\"path\":7}", "Bad path [7], must be a string"},
+        {"{\"action\":\"get\",\"eventId\":2}", "Bad path [undefined], must be a string"},
+        {"{\"action\":\"set\",\"eventId\":2,\"path\":\"/\\u00e9\",\"data\":1}", "Bad path, can only contain"},
+        {"{\"action\":\"on\",\"eventId\":2,\"path\":\"/FOO@/a\"}", "subscribe failed"},
+        {"{\"action\":\"on\",\"eventId\":2,\"path\":\"/SET@*/b\"}", "subscribe failed"},
+        {"{\"action\":\"set\",\"eventId\":2,\"path\":\"/n\",\"data\":{\"a\":1e400}}", "a number cannot be held"},
+        {"{\"action\":\"set\",\"eventId\":2,\"path\":\"/_SYSTEM/a\",\"data\":1}", "unauthorized"},
+        {"{\"action\":\"dance\",\"eventId\":2}", "unknown action: dance"},
+    };
+    struct peer peer;
+    enter(&peer, "happn_2");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        say(&peer, cases[i].request);
+        struct str frame = hear(&peer);
+        expect_part(frame, "\"status\":\"error\"");
+        expect_part(frame, "\"eventId\":2");
+        expect_part(frame, cases[i].part);
+    }
+    static const char *const ignored[] = {"", "{", "null", "7", "[]", "{}", "\"text\"", "\"primus::other::\""};
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) {
+        say(&peer, ignored[i]);
+        expect_silence(&peer);
+    }
+    say(&peer, "\"primus::ping::123\"");
+    assert_true(str_is(hear(&peer), "\"primus::pong::123\""));
+    leave(&peer);
+}
+
+static happn_message *parked;
+
+static happn_verdict park_sets(happn_message *message, void *arg)
+{
+    (void)arg;
+    size_t len;
+    const char *action = happn_message_action(message, &len);
+    if (len != 3 || memcmp(action, "set", 3) != 0) {
+        return HAPPN_NEXT;
+    }
+    parked = message;
+    return HAPPN_LATER;
+}
+
+static void a_parked_request_holds_back_its_own_session_only(void **state)
+{
+    (void)state;
+    struct peer one, two;
+    enter(&one, "happn_2");
+    enter(&two, "happn_2");
+    assert_int_equal(layers_add(&core, false, park_sets, NULL), HAPPN_OK);
+    say(&one, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/p\",\"data\":{\"a\":1}}");
+    say(&one, "{\"action\":\"get\",\"eventId\":3,\"path\":\"/p\"}");
+    say(&two, "{\"action\":\"get\",\"eventId\":2,\"path\":\"/p\"}");
+    expect_silence(&one);
+    expect_reply(&two, "2", "null");
+    assert_int_equal(happn_message_set_data(parked, "{\"a\":2}", 7), HAPPN_OK);
+    happn_message_resume(parked, HAPPN_NEXT);
+    expect_reply(&one, "2", "{\"a\":2}");
+    expect_reply(&one, "3", "{\"a\":2}");
+    say(&one, "{\"action\":\"set\",\"eventId\":4,\"path\":\"/p\",\"data\":{\"a\":3}}");
+    happn_message_set_error(parked, "ValidationError", "no", 0, "{\"field\":\"a\"}", 13);
+    happn_message_resume(parked, HAPPN_FAIL);
+    expect_part(hear(&one), "\"error\":{\"name\":\"ValidationError\",\"message\":\"no\",\"field\":\"a\"}");
+    leave(&one), leave(&two);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_set_reaches_every_generation, open_core, close_core),
+        cmocka_unit_test_setup_teardown(get_remove_and_paths, open_core, close_core),
+        cmocka_unit_test_setup_teardown(initial_values_and_off, open_core, close_core),
+        cmocka_unit_test_setup_teardown(bad_requests_get_a_named_error, open_core, close_core),
+        cmocka_unit_test_setup_teardown(a_parked_request_holds_back_its_own_session_only, open_core, close_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
