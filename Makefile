@@ -1,5 +1,5 @@
 # A thin front: the work is done by tools/ and CMake.
-.PHONY: test check clean help
+.PHONY: test check deps clean help
 
 help:
 	@echo "make test    installs what is missing, builds with sanitizers, runs all tests"
@@ -12,6 +12,9 @@ test:
 
 check:
 	tools/test
+
+deps:
+	tools/deps release
 
 clean:
 	rm -rf build
