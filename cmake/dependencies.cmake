@@ -1,0 +1,12 @@
+# The libraries happn is made of: those that tools/deps builds, static; OpenSSL from the system.
+find_package(OpenSSL REQUIRED)
+
+add_library(happn_dependencies INTERFACE)
+target_include_directories(happn_dependencies SYSTEM INTERFACE ${HAPPN_DEPS}/include)
+foreach(name websockets uv lua sqlite3 cjson)
+    if(NOT EXISTS ${HAPPN_DEPS}/lib/lib${name}.a)
+        message(FATAL_ERROR "${HAPPN_DEPS}/lib/lib${name}.a is missing: run tools/deps")
+    endif()
+    target_link_libraries(happn_dependencies INTERFACE ${HAPPN_DEPS}/lib/lib${name}.a)
+endforeach()
+target_link_libraries(happn_dependencies INTERFACE OpenSSL::SSL OpenSSL::Crypto m pthread dl)
