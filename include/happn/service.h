@@ -20,6 +20,10 @@ typedef void (*happn_done_fn)(happn_status status, const happn_error *error, voi
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_new(happn_runtime *runtime, const char *config, size_t len,
                                                         const char *base_dir, happn_service **out, happn_error *error);
 
+/* Sets one key of the configuration by its dotted path to a JSON value ("port", "0"), before start. error may be NULL. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_set(happn_service *service, const char *key, const char *json,
+                                                        happn_error *error);
+
 /* Layers and routes of the host, before start. method "*" stands for all, path may end in `*`. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_route(happn_service *service, const char *method, const char *path,

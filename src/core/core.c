@@ -93,6 +93,21 @@ void core_request_free(struct request *request)
     session_release(session);
 }
 
+happn_status core_add_route(struct core *core, const char *method, const char *path, happn_route_fn run, void *arg)
+{
+    size_t method_len = strlen(method) + 1, path_len = strlen(path) + 1;
+    struct route *route = memory_zalloc(core->allocator, sizeof *route + method_len + path_len);
+    if (route == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    char *text = (char *)(route + 1);
+    memcpy(text, method, method_len);
+    memcpy(text + method_len, path, path_len);
+    *route = (struct route){.method = text, .path = text + method_len, .run = run, .arg = arg, .next = core->routes};
+    core->routes = route;
+    return HAPPN_OK;
+}
+
 /* True when the route's path, which may end in `*`, stands for this path. */
 static bool route_matches(const struct route *route, const char *method, struct str path)
 {

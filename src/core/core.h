@@ -90,6 +90,9 @@ void core_dispatch(struct request *request);
 void core_reply(struct request *request);
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message);
 
+/* method "*" stands for all, path may end in `*`; both are copied. */
+happn_status core_add_route(struct core *core, const char *method, const char *path, happn_route_fn run, void *arg);
+
 /* HTTP: the first matching route, longest path first; false when none matches. */
 bool core_route(struct core *core, happn_http *http, const char *method, struct str path);
 

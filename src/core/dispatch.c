@@ -259,6 +259,7 @@ void dispatch_store(struct request *request, enum store_kind kind, void (*finish
     op->arena = &request->arena;
     op->done = store_done;
     op->context = request;
+    op->in_order = request->session->in_store != 0; /* a session's answers keep their order */
     request->finish = finish;
     request->session->in_store++;
     op->status = HAPPN_OK;

@@ -35,7 +35,8 @@ struct store_op {
     int64_t now;             /* milliseconds: what created and modified become */
     bool paths_only;         /* GET, FIND: data is not needed */
     bool include_system;     /* FIND, REMOVE by pattern: may touch /_SYSTEM */
-    struct arena *arena;     /* results are allocated here, on the loop's thread only */
+    bool in_order;           /* GET: not before what was submitted earlier, even where that cannot be seen */
+    struct arena *arena;     /* results are allocated here; the provider's until the operation is done */
     void (*done)(struct store_op *op); /* on the loop's thread, exactly once, only after PENDING */
     void *context;
 

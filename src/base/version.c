@@ -1,0 +1,6 @@
+#include "happn/version.h"
+
+const char *happn_version(void)
+{
+    return HAPPN_VERSION;
+}

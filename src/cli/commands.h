@@ -1,0 +1,10 @@
+/* The commands of the program, one file each. */
+#ifndef HAPPN_CLI_COMMANDS_H
+#define HAPPN_CLI_COMMANDS_H
+
+/* Exit codes: 0 done, 1 it failed, 2 the command line cannot be understood. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+int command_serve(int argc, char **argv);
+
+#endif

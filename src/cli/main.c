@@ -1,0 +1,45 @@
+/* The program: finds the command and runs it. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "happn/version.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *text;
+} commands[] = {
+    {"serve", command_serve, "starts a server"},
+};
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "happn %s: realtime JSON documents\n\nusage: happn COMMAND [OPTIONS]\n\ncommands:\n", happn_version());
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].text);
+    }
+    fprintf(out, "\n  happn COMMAND --help tells more; happn --version prints the version\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0) {
+        printf("%s\n", happn_version());
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    print_help(stderr);
+    fprintf(stderr, name[0] == '\0' ? "happn: name a command\n" : "happn: there is no command %s\n", name);
+    return EXIT_USAGE;
+}

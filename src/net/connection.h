@@ -1,0 +1,65 @@
+/* What the files of this room share. */
+#ifndef HAPPN_NET_CONNECTION_H
+#define HAPPN_NET_CONNECTION_H
+
+#include <libwebsockets.h>
+
+#include "net/listener.h"
+
+struct websocket;
+
+/* libwebsockets gives every connection one of these, zeroed. */
+struct connection {
+    struct websocket *websocket;
+    happn_http *http; /* the request that is being read or answered */
+    bool is_counted;
+};
+
+struct listener {
+    struct core *core;
+    struct listener_options options;
+    struct lws_context *context; /* set to NULL by lws when it is all gone */
+    struct lws_vhost *vhost;
+    struct lws_protocols protocols[2];
+    lws_log_cx_t log_cx;
+    int socket;
+    int port;
+    int spare;          /* a descriptor kept for the day none is left */
+    uv_poll_t accepting;
+    uv_timer_t sweep;   /* heartbeats and silence */
+    uv_timer_t ending;
+    int handles;        /* uv handles that are open */
+    bool is_stopped, is_closing;
+    int64_t deadline;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    size_t connections;
+    struct websocket *websockets; /* all of them */
+    struct websocket *dirty;      /* with gathered output */
+    struct loop_flush flush;
+    struct buf *spare_buffers;    /* of connections that had something to say; few stay */
+    size_t spare_count;
+};
+
+/* --- websocket.c */
+int websocket_open(struct listener *listener, struct lws *wsi, struct connection *connection);
+int websocket_receive(struct connection *connection, struct lws *wsi, struct str part);
+int websocket_writeable(struct connection *connection);
+void websocket_gone(struct connection *connection);
+void websocket_flush(struct loop_flush *flush);
+void websocket_heard(struct connection *connection);
+/* Pings and drops, once a sweep. */
+void websocket_sweep(struct listener *listener, int64_t now);
+void websocket_close_all(struct listener *listener);
+
+/* --- http.c */
+int http_request(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path);
+int http_body(struct connection *connection, struct str part);
+int http_body_complete(struct connection *connection);
+int http_writeable(struct connection *connection);
+void http_gone(struct connection *connection);
+
+/* --- builtin.c: answers /ping, /version, /primus...; false when the path is none of them. */
+bool builtin_route(happn_http *http, struct str path);
+
+#endif

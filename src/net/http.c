@@ -1,0 +1,366 @@
+/* One HTTP request: read, routed, answered in one write, at once or later. */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "net/connection.h"
+
+enum { HEADERS_BYTES = 16384, NAME_BYTES = 128 };
+
+struct happn_http {
+    struct listener *listener;
+    struct connection *connection; /* NULL when the peer has gone */
+    struct lws *wsi;
+    struct arena arena;
+    const char *method;
+    struct str path, query;
+    char address[64];
+    struct buf body;
+    size_t expected;
+    struct buf headers; /* of the answer */
+    struct buf answer;  /* all of it, with LWS_PRE in front */
+    bool is_routing;    /* in core_route: the answer is sent when it returns */
+    bool is_answered;
+    bool close_after;
+};
+
+static const struct {
+    enum lws_token_indexes token;
+    const char *name;
+} methods[] = {
+    {WSI_TOKEN_GET_URI, "GET"},       {WSI_TOKEN_POST_URI, "POST"},     {WSI_TOKEN_PUT_URI, "PUT"},
+    {WSI_TOKEN_PATCH_URI, "PATCH"},   {WSI_TOKEN_DELETE_URI, "DELETE"}, {WSI_TOKEN_HEAD_URI, "HEAD"},
+    {WSI_TOKEN_OPTIONS_URI, "OPTIONS"},
+};
+
+static struct str copy_token(happn_http *http, enum lws_token_indexes token)
+{
+    int len = lws_hdr_total_length(http->wsi, token);
+    char *text = len > 0 ? arena_alloc(&http->arena, (size_t)len + 1) : NULL;
+    if (text == NULL || lws_hdr_copy(http->wsi, text, len + 1, token) < 0) {
+        return STR_NONE;
+    }
+    return str_make(text, (size_t)len);
+}
+
+/* The raw query: lws keeps it in fragments without their &. */
+static struct str copy_query(happn_http *http)
+{
+    int total = lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_URI_ARGS);
+    size_t room = total > 0 ? (size_t)total + 64 : 0;
+    char *text = total > 0 ? arena_alloc(&http->arena, room) : NULL;
+    size_t len = 0;
+    for (int i = 0; text != NULL; i++) {
+        int size = lws_hdr_fragment_length(http->wsi, WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (size <= 0 || len + (size_t)size + 2 > room) {
+            break;
+        }
+        if (len != 0) {
+            text[len++] = '&';
+        }
+        if (lws_hdr_copy_fragment(http->wsi, text + len, size + 1, WSI_TOKEN_HTTP_URI_ARGS, i) < 0) {
+            break;
+        }
+        len += (size_t)size;
+    }
+    return text != NULL ? str_make(text, len) : STR_NONE;
+}
+
+static happn_http *new_http(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path)
+{
+    const struct allocator *allocator = listener->core->allocator;
+    happn_http *http = memory_zalloc(allocator, sizeof *http);
+    if (http == NULL) {
+        return NULL;
+    }
+    http->listener = listener;
+    http->connection = connection;
+    http->wsi = wsi;
+    arena_init(&http->arena, allocator);
+    buf_init(&http->body, allocator, listener->options.body_bytes);
+    buf_init(&http->headers, allocator, HEADERS_BYTES);
+    buf_init(&http->answer, allocator, SIZE_MAX / 2);
+    http->path = arena_str(&http->arena, path);
+    http->query = copy_query(http);
+    http->method = "";
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (lws_hdr_total_length(wsi, methods[i].token) > 0) {
+            http->method = methods[i].name;
+        }
+    }
+    lws_get_peer_simple(wsi, http->address, sizeof http->address);
+    connection->http = http;
+    return http;
+}
+
+static void free_http(happn_http *http)
+{
+    if (http->connection != NULL) {
+        http->connection->http = NULL;
+    }
+    const struct allocator *allocator = http->listener->core->allocator;
+    buf_fini(&http->body);
+    buf_fini(&http->headers);
+    buf_fini(&http->answer);
+    arena_fini(&http->arena);
+    memory_free(allocator, http);
+}
+
+static const char *reason_of(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } reasons[] = {
+        {200, "OK"},           {201, "Created"},          {202, "Accepted"},          {204, "No Content"},
+        {301, "Moved Permanently"}, {302, "Found"},       {303, "See Other"},         {304, "Not Modified"},
+        {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"}, {401, "Unauthorized"},
+        {403, "Forbidden"},    {404, "Not Found"},        {405, "Method Not Allowed"}, {409, "Conflict"},
+        {410, "Gone"},         {411, "Length Required"},  {413, "Payload Too Large"}, {415, "Unsupported Media Type"},
+        {422, "Unprocessable Entity"}, {426, "Upgrade Required"}, {429, "Too Many Requests"},
+        {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].status == status) {
+            return reasons[i].text;
+        }
+    }
+    return "Status";
+}
+
+static bool has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+static void compose(happn_http *http, int status, const char *type, const void *body, size_t len)
+{
+    struct buf *out = &http->answer;
+    buf_reserve(out, LWS_PRE + 256 + http->headers.len + len);
+    out->len = out->status == HAPPN_OK ? LWS_PRE : 0;
+    buf_add_format(out, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    if (has_body(status)) {
+        buf_add_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type != NULL ? type : "application/json", len);
+    }
+    if (http->close_after) {
+        buf_add_lit(out, "Connection: close\r\n");
+    }
+    buf_add_str(out, buf_str(&http->headers));
+    buf_add_lit(out, "\r\n");
+    if (has_body(status) && strcmp(http->method, "HEAD") != 0) {
+        buf_add(out, body, len);
+    }
+}
+
+/* Writes the answer and ends the transaction; what it returns, the callback of lws returns. */
+static int send_answer(happn_http *http)
+{
+    struct lws *wsi = http->wsi;
+    bool close_after = http->close_after || http->answer.status != HAPPN_OK;
+    size_t len = http->answer.len - LWS_PRE;
+    int written = -1;
+    if (http->answer.status == HAPPN_OK) {
+        written = lws_write(wsi, (unsigned char *)http->answer.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL);
+    }
+    free_http(http);
+    if (written < (int)len || close_after) {
+        return -1;
+    }
+    return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+static void not_found(happn_http *http)
+{
+    char text[512];
+    int len = snprintf(text, sizeof text, "Cannot %s %.*s\n", http->method,
+                       (int)(http->path.len > 400 ? 400 : http->path.len), http->path.ptr);
+    for (int i = 0; i < len; i++) { /* what comes back as a page must not be one */
+        text[i] = text[i] == '<' || text[i] == '>' || text[i] == '&' || text[i] == '"' ? '_' : text[i];
+    }
+    if (happn_http_add_header(http, "X-Content-Type-Options", "nosniff") == HAPPN_OK) {
+        happn_http_respond(http, 404, "text/html; charset=utf-8", text, (size_t)len);
+    }
+}
+
+static int route(happn_http *http)
+{
+    http->is_routing = true;
+    lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
+    if (!builtin_route(http, http->path) && !core_route(http->listener->core, http, http->method, http->path)) {
+        not_found(http);
+    }
+    http->is_routing = false;
+    return http->is_answered ? send_answer(http) : 0;
+}
+
+static int refuse(happn_http *http, int status, const char *text)
+{
+    http->is_routing = true;
+    http->close_after = true;
+    happn_http_respond(http, status, "text/plain", text, strlen(text));
+    return send_answer(http);
+}
+
+int http_request(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path)
+{
+    if (connection->http != NULL) {
+        return -1;
+    }
+    happn_http *http = new_http(listener, wsi, connection, path);
+    if (http == NULL || http->path.ptr == NULL) {
+        return -1;
+    }
+    struct str length = copy_token(http, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    bool may_have_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
+                         strcmp(http->method, "PATCH") == 0;
+    if (!str_is_set(length)) {
+        return may_have_body || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0
+                   ? refuse(http, 411, "send a Content-Length\n")
+                   : route(http);
+    }
+    char *end;
+    unsigned long long expected = strtoull(length.ptr, &end, 10);
+    if (*end != '\0' || !isdigit((unsigned char)length.ptr[0])) {
+        return refuse(http, 400, "the Content-Length is not a number\n");
+    }
+    if (expected > listener->options.body_bytes) {
+        return refuse(http, 413, "the body is too large\n");
+    }
+    http->expected = (size_t)expected;
+    if (expected == 0 && strcmp(http->method, "POST") != 0) {
+        return route(http);
+    }
+    return 0; /* lws gives us the body next; a POST of length 0 too */
+}
+
+int http_body(struct connection *connection, struct str part)
+{
+    happn_http *http = connection->http;
+    if (http == NULL) {
+        return 0;
+    }
+    buf_add_str(&http->body, part);
+    return http->body.status == HAPPN_OK ? 0 : -1;
+}
+
+int http_body_complete(struct connection *connection)
+{
+    happn_http *http = connection->http;
+    return http != NULL && !http->is_answered ? route(http) : 0;
+}
+
+int http_writeable(struct connection *connection)
+{
+    happn_http *http = connection->http;
+    return http != NULL && http->is_answered ? send_answer(http) : 0;
+}
+
+void http_gone(struct connection *connection)
+{
+    happn_http *http = connection->http;
+    if (http == NULL) {
+        return;
+    }
+    connection->http = NULL;
+    http->connection = NULL;
+    http->wsi = NULL;
+    if (http->is_answered) {
+        free_http(http);
+    }
+}
+
+const char *happn_http_method(const happn_http *http)
+{
+    return http->method;
+}
+
+static const char *give(struct str text, size_t *len)
+{
+    if (len != NULL) {
+        *len = text.len;
+    }
+    return text.ptr;
+}
+
+const char *happn_http_path(const happn_http *http, size_t *len)
+{
+    return give(http->path, len);
+}
+
+const char *happn_http_query(const happn_http *http, size_t *len)
+{
+    return give(http->query, len);
+}
+
+const char *happn_http_body(const happn_http *http, size_t *len)
+{
+    return give(http->body.len != 0 ? buf_str(&http->body) : STR_NONE, len);
+}
+
+const char *happn_http_address(const happn_http *http)
+{
+    return http->address;
+}
+
+/* lws keeps names it knows under numbers and all others by name, both with the colon. */
+static enum lws_token_indexes find_token(const char *name)
+{
+    for (int token = 0; token < WSI_TOKEN_COUNT; token++) {
+        const char *known = (const char *)lws_token_to_string((enum lws_token_indexes)token);
+        if (known != NULL && strcmp(known, name) == 0) {
+            return (enum lws_token_indexes)token;
+        }
+    }
+    return WSI_TOKEN_COUNT;
+}
+
+const char *happn_http_header(const happn_http *http, const char *name, size_t *len)
+{
+    happn_http *self = (happn_http *)http; /* the copy belongs to the request's arena */
+    char with_colon[NAME_BYTES];
+    int name_len = snprintf(with_colon, sizeof with_colon, "%s:", name);
+    if (http->wsi == NULL || name_len < 2 || name_len >= (int)sizeof with_colon) {
+        return give(STR_NONE, len);
+    }
+    enum lws_token_indexes token = find_token(with_colon);
+    if (token != WSI_TOKEN_COUNT) {
+        return give(copy_token(self, token), len);
+    }
+    int size = lws_hdr_custom_length(http->wsi, with_colon, name_len);
+    char *text = size >= 0 ? arena_alloc(&self->arena, (size_t)size + 1) : NULL;
+    if (text == NULL || lws_hdr_custom_copy(http->wsi, text, size + 1, with_colon, name_len) < 0) {
+        return give(STR_NONE, len);
+    }
+    return give(str_make(text, (size_t)size), len);
+}
+
+happn_status happn_http_add_header(happn_http *http, const char *name, const char *value)
+{
+    if (name[0] == '\0' || strpbrk(name, "\r\n: ") != NULL || strpbrk(value, "\r\n") != NULL) {
+        return HAPPN_E_ARGUMENT;
+    }
+    buf_add_format(&http->headers, "%s: %s\r\n", name, value);
+    return http->headers.status;
+}
+
+void happn_http_respond(happn_http *http, int status, const char *content_type, const void *body, size_t len)
+{
+    if (http->is_answered) {
+        return;
+    }
+    http->is_answered = true;
+    if (http->wsi == NULL) {
+        free_http(http);
+        return;
+    }
+    if (content_type != NULL && strpbrk(content_type, "\r\n") != NULL) {
+        content_type = "application/octet-stream";
+    }
+    compose(http, status, content_type, body, len);
+    if (!http->is_routing) {
+        lws_callback_on_writable(http->wsi);
+    }
+}

@@ -1,0 +1,33 @@
+/* One port for everything: HTTP, WebSockets, later TLS. libwebsockets on our loop; we accept, gather and write. */
+#ifndef HAPPN_NET_LISTENER_H
+#define HAPPN_NET_LISTENER_H
+
+#include "core/core.h"
+
+struct listener_options {
+    const char *host;         /* "0.0.0.0", "::", a name */
+    int port;                 /* 0: any free one */
+    size_t message_bytes;     /* one WebSocket message in */
+    size_t queue_bytes;       /* waiting for one slow client, then it is closed */
+    size_t body_bytes;        /* one HTTP body in */
+    size_t connections;       /* at the same time */
+    int64_t silence_ms;       /* protocols 1 to 3: a client that says nothing for so long is dropped */
+    int64_t ping_ms;          /* protocol 4: how often we ask */
+    int handshake_seconds;    /* a request's headers, or a body, must arrive in this time */
+};
+
+struct listener;
+
+/* Listens. Errors say what to do: E_ADDRESS_IN_USE, E_IO. The options' texts are not kept. */
+happn_status listener_open(struct core *core, const struct listener_options *options, struct listener **out,
+                           happn_error *error);
+int listener_port(const struct listener *listener);
+size_t listener_connections(const struct listener *listener);
+
+/* Nobody new comes in. */
+void listener_stop(struct listener *listener);
+
+/* Closes what is open after what was sent has left (a client that does not read gets `grace_ms`), then calls closed, later. */
+void listener_close(struct listener *listener, int64_t grace_ms, void (*closed)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,444 @@
+/* One walk over the JSON text: every member is a section on the way to some key, a key, or a mistake that is named. */
+
+#include "service/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "json/scan.h"
+
+enum kind { BOOL, INT, TEXT, FILE_NAME, CHOICE, LAYERS, ROUTES, LATER_KEY, IGNORED_KEY };
+#define KIND_BOOL BOOL
+#define KIND_INT INT
+#define KIND_TEXT TEXT
+#define KIND_FILE FILE_NAME
+#define KIND_CHOICE CHOICE
+#define KIND_LAYERS LAYERS
+#define KIND_ROUTES ROUTES
+
+enum { KEY_BYTES = 256 };
+
+struct key {
+    const char *path;
+    enum kind kind;
+    size_t offset;
+    int64_t least, most;
+    const char *choices;
+    const char *text;
+};
+
+/* The default's column is a number for some kinds and a text for others: choices is only looked at for CHOICE. */
+#define TEXT_OF(fallback) _Generic((fallback), char *: (fallback), default: NULL)
+static const struct key keys[] = {
+#define KEY(path, field, kind, fallback, least, most, text) \
+    {path, KIND_##kind, offsetof(struct config, field), least, most, TEXT_OF(fallback), text},
+#define LATER(path, text) {path, LATER_KEY, 0, 0, 0, NULL, text},
+#define IGNORED(path, text) {path, IGNORED_KEY, 0, 0, 0, NULL, text},
+#include "service/config.def"
+#undef KEY
+#undef LATER
+#undef IGNORED
+};
+enum { KEYS = sizeof keys / sizeof keys[0] };
+
+struct reader {
+    struct config *config;
+    struct str text;   /* for positions; not set when a single key is set */
+    struct buf warnings;
+    happn_error *error;
+};
+
+static happn_status fail_at(struct reader *reader, const char *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static happn_status fail_at(struct reader *reader, const char *at, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!str_is_set(reader->text)) {
+        return error_set(reader->error, HAPPN_E_CONFIG, "%s", text);
+    }
+    int line = 1, column = 1;
+    for (const char *p = reader->text.ptr; p < at; p++) {
+        bool is_end = *p == '\n';
+        line += is_end;
+        column = is_end ? 1 : column + 1;
+    }
+    return error_set(reader->error, HAPPN_E_CONFIG, "line %d, column %d: %s", line, column, text);
+}
+
+/* How many characters must be changed, inserted or removed. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t rows[KEY_BYTES], b_len = strlen(b);
+    if (b_len >= KEY_BYTES) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= b_len; j++) {
+        rows[j] = j;
+    }
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t corner = rows[0];
+        rows[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t best = corner + (a[i - 1] != b[j - 1]);
+            corner = rows[j];
+            best = rows[j] + 1 < best ? rows[j] + 1 : best;
+            rows[j] = rows[j - 1] + 1 < best ? rows[j - 1] + 1 : best;
+        }
+    }
+    return rows[b_len];
+}
+
+static const char *nearest(const char *path)
+{
+    const char *best = NULL;
+    size_t least = strlen(path) / 2 + 1;
+    for (int i = 0; i < KEYS; i++) {
+        size_t steps = keys[i].kind < LATER_KEY ? distance(path, keys[i].path) : SIZE_MAX;
+        if (steps < least) {
+            least = steps;
+            best = keys[i].path;
+        }
+    }
+    return best;
+}
+
+static happn_status refuse_unknown(struct reader *reader, const char *at, const char *path)
+{
+    const char *known = nearest(path);
+    if (known != NULL) {
+        return fail_at(reader, at, "the key %s is not known; did you mean %s? (all keys: docs/config.md)", path, known);
+    }
+    return fail_at(reader, at, "the key %s is not known (all keys: docs/config.md)", path);
+}
+
+static const struct key *find_key(const char *path)
+{
+    for (int i = 0; i < KEYS; i++) {
+        if (strcmp(keys[i].path, path) == 0) {
+            return &keys[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_section(const char *path)
+{
+    size_t len = strlen(path);
+    for (int i = 0; i < KEYS; i++) {
+        if (strncmp(keys[i].path, path, len) == 0 && keys[i].path[len] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static happn_status out_of_memory(struct reader *reader)
+{
+    return error_set(reader->error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
+/* A complete path. "" stays "": nothing was named. */
+static happn_status join_file(struct reader *reader, struct str file, struct str *out)
+{
+    struct config *config = reader->config;
+    if (file.len == 0 || file.ptr[0] == '/') {
+        *out = arena_str(&config->arena, file);
+    } else {
+        size_t len = config->base_dir.len + 1 + file.len;
+        char *text = arena_alloc(&config->arena, len + 1);
+        if (text != NULL) {
+            snprintf(text, len + 1, "%s/%.*s", config->base_dir.ptr, (int)file.len, file.ptr);
+        }
+        *out = str_make(text, len);
+    }
+    return out->ptr != NULL ? HAPPN_OK : out_of_memory(reader);
+}
+
+static happn_status read_text(struct reader *reader, const char *path, struct str value, struct str *out)
+{
+    if (json_type_of(value) != JSON_STRING) {
+        return fail_at(reader, value.ptr, "%s must be a text in quotes", path);
+    }
+    struct str decoded = json_string(&reader->config->arena, value);
+    if (decoded.ptr == NULL) {
+        return out_of_memory(reader);
+    }
+    if (str_has(decoded, '\0')) {
+        return fail_at(reader, value.ptr, "%s must not contain a NUL character", path);
+    }
+    *out = arena_str(&reader->config->arena, decoded);
+    return out->ptr != NULL ? HAPPN_OK : out_of_memory(reader);
+}
+
+static happn_status read_int(struct reader *reader, const struct key *key, struct str value, int64_t *out)
+{
+    double number = json_number(value, 0.5);
+    bool is_whole = json_type_of(value) == JSON_NUMBER && number == (double)(int64_t)number;
+    if (!is_whole || number < (double)key->least || number > (double)key->most) {
+        return fail_at(reader, value.ptr, "%s must be a whole number from %lld to %lld", key->path, (long long)key->least,
+                       (long long)key->most);
+    }
+    *out = (int64_t)number;
+    return HAPPN_OK;
+}
+
+static happn_status read_bool(struct reader *reader, const struct key *key, struct str value, bool *out)
+{
+    if (json_type_of(value) != JSON_BOOL) {
+        return fail_at(reader, value.ptr, "%s must be true or false", key->path);
+    }
+    *out = json_true(value);
+    return HAPPN_OK;
+}
+
+static happn_status read_choice(struct reader *reader, const struct key *key, struct str value, struct str *out)
+{
+    struct str chosen = STR_NONE;
+    happn_status status = read_text(reader, key->path, value, &chosen);
+    for (const char *p = key->choices; status == HAPPN_OK && *p != '\0';) {
+        size_t len = strcspn(p, ",");
+        if (str_equal(chosen, str_make(p, len))) {
+            *out = chosen;
+            return HAPPN_OK;
+        }
+        p += len + (p[len] == ',');
+    }
+    return status != HAPPN_OK ? status : fail_at(reader, value.ptr, "%s must be one of %s", key->path, key->choices);
+}
+
+static happn_status read_script_members(struct reader *reader, const struct key *key, struct str value,
+                                        struct config_script *out)
+{
+    for (struct json_iter it = json_iter(value); json_next(&it);) {
+        if (json_text_is(it.key, STR_LIT("script"))) {
+            happn_status status = read_text(reader, "script", it.value, &out->file);
+            if (status != HAPPN_OK) {
+                return status;
+            }
+        } else if (json_text_is(it.key, STR_LIT("config"))) {
+            out->config = arena_str(&reader->config->arena, it.value);
+        } else if (json_text_is(it.key, STR_LIT("mount")) && key->kind == ROUTES) {
+            happn_status status = read_text(reader, "mount", it.value, &out->mount);
+            if (status != HAPPN_OK) {
+                return status;
+            }
+            if (!str_starts(out->mount, STR_LIT("/"))) {
+                return fail_at(reader, it.value.ptr, "mount must begin with a slash");
+            }
+        } else {
+            return fail_at(reader, it.key.ptr - 1, "an entry of %s has the members script%s and config, not %.*s", key->path,
+                           key->kind == ROUTES ? ", mount" : "", (int)(it.key.len > 60 ? 60 : it.key.len), it.key.ptr);
+        }
+    }
+    return HAPPN_OK;
+}
+
+static happn_status read_script(struct reader *reader, const struct key *key, struct str value, struct config_script *out)
+{
+    happn_status status = HAPPN_OK;
+    if (json_type_of(value) == JSON_STRING) {
+        status = read_text(reader, key->path, value, &out->file);
+    } else if (json_type_of(value) == JSON_OBJECT) {
+        status = read_script_members(reader, key, value, out);
+    }
+    if (status == HAPPN_OK && out->file.len == 0) {
+        return fail_at(reader, value.ptr, "an entry of %s names a script: \"stamp.lua\" or {\"script\": \"stamp.lua\"}", key->path);
+    }
+    return status;
+}
+
+static happn_status read_scripts(struct reader *reader, const struct key *key, struct str value, struct config_scripts *out)
+{
+    if (json_type_of(value) != JSON_ARRAY) {
+        return fail_at(reader, value.ptr, "%s must be a list", key->path);
+    }
+    size_t count = 0;
+    for (struct json_iter it = json_iter(value); json_next(&it);) {
+        count++;
+    }
+    struct config_script *items = arena_alloc(&reader->config->arena, (count + 1) * sizeof *items);
+    if (items == NULL) {
+        return out_of_memory(reader);
+    }
+    memset(items, 0, (count + 1) * sizeof *items);
+    size_t index = 0;
+    for (struct json_iter it = json_iter(value); json_next(&it);) {
+        happn_status status = read_script(reader, key, it.value, &items[index++]);
+        if (status != HAPPN_OK) {
+            return status;
+        }
+    }
+    *out = (struct config_scripts){items, count};
+    return HAPPN_OK;
+}
+
+/* What is switched off anyway may be said. */
+static bool says_no(struct str value)
+{
+    return str_is(value, "false") || str_is(value, "null") || str_is(value, "{}") || str_is(value, "\"http\"");
+}
+
+static happn_status read_value(struct reader *reader, const struct key *key, const char *at, struct str value)
+{
+    void *field = (char *)reader->config + key->offset;
+    switch (key->kind) {
+    case BOOL:
+        return read_bool(reader, key, value, field);
+    case INT:
+        return read_int(reader, key, value, field);
+    case TEXT:
+        return read_text(reader, key->path, value, field);
+    case FILE_NAME: {
+        struct str file = STR_NONE;
+        happn_status status = read_text(reader, key->path, value, &file);
+        return status == HAPPN_OK ? join_file(reader, file, field) : status;
+    }
+    case CHOICE:
+        return read_choice(reader, key, value, field);
+    case LAYERS:
+    case ROUTES:
+        return read_scripts(reader, key, value, field);
+    case LATER_KEY:
+        return says_no(value) ? HAPPN_OK : fail_at(reader, at, "%s: %s", key->path, key->text);
+    case IGNORED_KEY:
+        buf_add_format(&reader->warnings, "%s has no effect: %s\n", key->path, key->text);
+        return HAPPN_OK;
+    }
+    return HAPPN_OK;
+}
+
+static bool was_said_before(struct str object, const struct json_iter *now)
+{
+    for (struct json_iter it = json_iter(object); json_next(&it) && it.key.ptr < now->key.ptr;) {
+        if (str_equal(it.key, now->key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static happn_status read_section(struct reader *reader, struct str object, const char *prefix)
+{
+    for (struct json_iter it = json_iter(object); json_next(&it);) {
+        char path[KEY_BYTES];
+        const char *at = it.key.ptr - 1;
+        int len = snprintf(path, sizeof path, "%s%s%.*s", prefix, prefix[0] != '\0' ? "." : "",
+                           (int)(it.key.len < KEY_BYTES ? it.key.len : KEY_BYTES), it.key.ptr);
+        if (len >= (int)sizeof path) {
+            return fail_at(reader, at, "there is no key with so long a name");
+        }
+        if (was_said_before(object, &it)) {
+            return fail_at(reader, at, "%s stands here twice", path);
+        }
+        const struct key *key = find_key(path);
+        happn_status status;
+        if (key != NULL) {
+            status = read_value(reader, key, at, it.value);
+        } else if (!is_section(path)) {
+            status = refuse_unknown(reader, at, path);
+        } else if (json_type_of(it.value) != JSON_OBJECT) {
+            status = fail_at(reader, it.value.ptr, "%s must be an object", path);
+        } else {
+            status = read_section(reader, it.value, path);
+        }
+        if (status != HAPPN_OK) {
+            return status;
+        }
+    }
+    return HAPPN_OK;
+}
+
+static struct str first_choice(struct arena *arena, const char *choices)
+{
+    return arena_str(arena, str_make(choices, strcspn(choices, ",")));
+}
+
+#define DEFAULT_BOOL(field, fallback) config->field = (fallback) != 0
+#define DEFAULT_INT(field, fallback) config->field = (fallback)
+#define DEFAULT_TEXT(field, fallback) config->field = STR_LIT(fallback)
+#define DEFAULT_FILE(field, fallback) config->field = STR_LIT(fallback)
+#define DEFAULT_CHOICE(field, fallback) config->field = first_choice(&config->arena, fallback)
+#define DEFAULT_LAYERS(field, fallback) config->field = (struct config_scripts){NULL, 0}
+#define DEFAULT_ROUTES(field, fallback) config->field = (struct config_scripts){NULL, 0}
+
+static void set_defaults(struct config *config)
+{
+#define KEY(path, field, kind, fallback, least, most, text) DEFAULT_##kind(field, fallback);
+#define LATER(path, text)
+#define IGNORED(path, text)
+#include "service/config.def"
+#undef KEY
+#undef LATER
+#undef IGNORED
+}
+
+static struct str working_directory(struct arena *arena)
+{
+    char text[4096];
+    return arena_str(arena, str_of(getcwd(text, sizeof text) != NULL ? text : "."));
+}
+
+static happn_status parse_text(struct reader *reader)
+{
+    size_t at = 0;
+    happn_status status = json_check(reader->text, &at);
+    if (status != HAPPN_OK) {
+        return fail_at(reader, reader->text.ptr + at, "this is not JSON: %s", happn_status_text(status));
+    }
+    if (json_type_of(reader->text) != JSON_OBJECT) {
+        return fail_at(reader, reader->text.ptr, "a configuration is a JSON object");
+    }
+    return read_section(reader, reader->text, "");
+}
+
+happn_status config_parse(struct config *config, const struct allocator *allocator, struct str text, const char *base_dir,
+                          happn_error *error)
+{
+    memset(config, 0, sizeof *config);
+    arena_init(&config->arena, allocator);
+    set_defaults(config);
+    config->base_dir = base_dir != NULL ? arena_str(&config->arena, str_of(base_dir)) : working_directory(&config->arena);
+    config->text = arena_str(&config->arena, text.len != 0 ? text : STR_LIT("{}"));
+    struct reader reader = {.config = config, .text = config->text, .error = error};
+    if (config->base_dir.ptr == NULL || config->text.ptr == NULL || config->log_level.ptr == NULL) {
+        return out_of_memory(&reader);
+    }
+    buf_init(&reader.warnings, allocator, 65536);
+    happn_status status = parse_text(&reader);
+    config->warnings = arena_str(&config->arena, buf_str(&reader.warnings));
+    buf_fini(&reader.warnings);
+    return status;
+}
+
+happn_status config_set(struct config *config, const char *path, struct str value, happn_error *error)
+{
+    struct reader reader = {.config = config, .error = error};
+    const struct key *key = find_key(path);
+    if (key == NULL) {
+        return refuse_unknown(&reader, NULL, path);
+    }
+    struct str copy = arena_str(&config->arena, value);
+    if (copy.ptr == NULL) {
+        return out_of_memory(&reader);
+    }
+    if (json_check(copy, NULL) != HAPPN_OK) {
+        return error_set(error, HAPPN_E_CONFIG, "the value for %s is not JSON; texts need quotes", path);
+    }
+    buf_init(&reader.warnings, NULL, 1024);
+    happn_status status = read_value(&reader, key, NULL, json_trim(copy));
+    buf_fini(&reader.warnings);
+    return status;
+}
+
+void config_fini(struct config *config)
+{
+    arena_fini(&config->arena);
+}

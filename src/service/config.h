@@ -1,0 +1,54 @@
+/* The configuration: the original's shape as JSON text, checked key by key. */
+#ifndef HAPPN_SERVICE_CONFIG_H
+#define HAPPN_SERVICE_CONFIG_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/str.h"
+
+/* A script and what it is told. */
+struct config_script {
+    struct str file;   /* as it was written */
+    struct str mount;  /* of a route: "/api"; empty: none */
+    struct str config; /* raw JSON value, or not set */
+};
+
+struct config_scripts {
+    struct config_script *items;
+    size_t count;
+};
+
+#define CONFIG_BOOL bool
+#define CONFIG_INT int64_t
+#define CONFIG_TEXT struct str
+#define CONFIG_FILE struct str /* complete path */
+#define CONFIG_CHOICE struct str
+#define CONFIG_LAYERS struct config_scripts
+#define CONFIG_ROUTES struct config_scripts
+
+/* All texts are NUL terminated and live as long as the configuration. */
+struct config {
+    struct arena arena;
+    struct str base_dir;
+    struct str text;
+    struct str warnings; /* one a line; empty when there are none */
+#define KEY(path, field, kind, fallback, least, most, text) CONFIG_##kind field;
+#define LATER(path, text)
+#define IGNORED(path, text)
+#include "service/config.def"
+#undef KEY
+#undef LATER
+#undef IGNORED
+};
+
+/* Reads text over the defaults; empty text is all defaults. On failure error says "line 7, column 5: ..." and what to do;
+ * config_fini is needed in any case. base_dir NULL: the working directory. */
+happn_status config_parse(struct config *config, const struct allocator *allocator, struct str text, const char *base_dir,
+                          happn_error *error);
+
+/* Sets one key by its dotted path to a JSON value. Afterwards the configuration is as before when it fails. */
+happn_status config_set(struct config *config, const char *key, struct str value, happn_error *error);
+
+void config_fini(struct config *config);
+
+#endif

@@ -1,0 +1,63 @@
+/* The scripts that the configuration names. */
+
+#include "base/error.h"
+#include "service/service.h"
+
+static void fill(struct script_entry *entries, const struct config_scripts *scripts)
+{
+    for (size_t i = 0; i < scripts->count; i++) {
+        entries[i] = (struct script_entry){.file = scripts->items[i].file,
+                                           .config = scripts->items[i].config,
+                                           .mount = scripts->items[i].mount};
+    }
+}
+
+happn_status service_open_scripts(happn_service *service, happn_error *error)
+{
+    struct config *config = &service->config;
+    size_t count = config->inbound.count + config->outbound.count + config->routes.count;
+    if (count == 0) {
+        return HAPPN_OK;
+    }
+    struct script_entry *entries = arena_alloc(&config->arena, count * sizeof *entries);
+    if (entries == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
+    struct scripts_options options = {.root = config->script_root.len != 0 ? config->script_root : config->base_dir,
+                                      .memory = (size_t)config->script_memory,
+                                      .slice_ms = config->script_slice_ms,
+                                      .wall_ms = config->script_wall_ms,
+                                      .inbound = entries,
+                                      .inbound_count = config->inbound.count,
+                                      .outbound = entries + config->inbound.count,
+                                      .outbound_count = config->outbound.count,
+                                      .routes = entries + config->inbound.count + config->outbound.count,
+                                      .route_count = config->routes.count};
+    fill(entries, &config->inbound);
+    fill(entries + config->inbound.count, &config->outbound);
+    fill(entries + config->inbound.count + config->outbound.count, &config->routes);
+    return scripts_open(&service->core, &options, &service->scripts, error);
+}
+
+happn_status happn_reload(happn_service *service, happn_error *error)
+{
+    if (service->state != SERVICE_OPEN) {
+        return error_set(error, HAPPN_E_CLOSED, "the service is not open");
+    }
+    if (service->scripts == NULL) {
+        log_write(service->core.log, LOG_INFO, "script", "no scripts are configured: nothing to load");
+        return HAPPN_OK;
+    }
+    return scripts_reload(service->scripts, error);
+}
+
+void service_close_scripts(happn_service *service, void (*closed)(void *service))
+{
+    struct scripts *scripts = service->scripts;
+    service->scripts = NULL;
+    if (scripts == NULL) {
+        closed(service);
+        return;
+    }
+    scripts_close(scripts, closed, service);
+}

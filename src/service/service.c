@@ -1,0 +1,311 @@
+/* A service from beginning to end: config, log, store, scripts, listener; and back in reverse. */
+
+#include "service/service.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "core/layers.h"
+#include "core/session.h"
+#include "store/memory.h"
+#include "store/sqlite.h"
+#include "wire/message.h"
+
+enum { POLL_MS = 5, IN_FLIGHT_MS = 5000, GRACE_MS = 2000 };
+
+static void close_part(struct runtime_part *part);
+
+happn_status happn_service_new(happn_runtime *runtime, const char *config, size_t len, const char *base_dir,
+                               happn_service **out, happn_error *error)
+{
+    const struct allocator *allocator = runtime_allocator(runtime);
+    happn_service *service = memory_zalloc(allocator, sizeof *service);
+    if (service == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
+    service->runtime = runtime;
+    happn_status status = config_parse(&service->config, allocator, str_make(config, len), base_dir, error);
+    if (status == HAPPN_OK) {
+        status = core_init(&service->core, runtime_loop(runtime), allocator);
+    }
+    if (status != HAPPN_OK) {
+        config_fini(&service->config);
+        memory_free(allocator, service);
+        return status;
+    }
+    service->core.service = service;
+    service->core.wire = &wire_ops;
+    service->part.close = close_part;
+    runtime_add(runtime, &service->part);
+    *out = service;
+    return HAPPN_OK;
+}
+
+happn_status happn_service_set(happn_service *service, const char *key, const char *json, happn_error *error)
+{
+    if (service->state != SERVICE_NEW) {
+        return error_set(error, HAPPN_E_ARGUMENT, "the service has been started: %s cannot be set any more", key);
+    }
+    return config_set(&service->config, key, str_of(json), error);
+}
+
+happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg)
+{
+    if (service->state != SERVICE_NEW || fn == NULL) {
+        return HAPPN_E_ARGUMENT;
+    }
+    return layers_add(&service->core, outbound != 0, fn, arg);
+}
+
+happn_status happn_service_add_route(happn_service *service, const char *method, const char *path, happn_route_fn fn, void *arg)
+{
+    if (service->state != SERVICE_NEW || fn == NULL || path[0] != '/') {
+        return HAPPN_E_ARGUMENT;
+    }
+    return core_add_route(&service->core, method, path, fn, arg);
+}
+
+static void apply_config(happn_service *service)
+{
+    const struct config *config = &service->config;
+    struct core *core = &service->core;
+    core->compat = (int)config->compat;
+    core->limits.message_bytes = (size_t)config->message_bytes;
+    core->limits.subscriptions = (size_t)config->subscriptions;
+    core->limits.pending_requests = (size_t)config->pending;
+    if (config->name.len != 0) {
+        snprintf(core->name, sizeof core->name, "%s", config->name.ptr);
+    } else {
+        id_uuid(core->name);
+    }
+}
+
+static happn_status open_log(happn_service *service, happn_error *error)
+{
+    const struct config *config = &service->config;
+    enum log_level level = (enum log_level)log_level_of(config->log_level);
+    happn_status status = log_open(level, str_is(config->log_format, "json"), config->log_file.ptr, config->log_components.ptr,
+                                   &service->core.log, error);
+    for (const char *p = config->warnings.ptr; status == HAPPN_OK && p != NULL && *p != '\0';) {
+        size_t len = strcspn(p, "\n");
+        log_write(service->core.log, LOG_WARN, "config", "%.*s", (int)len, p);
+        p += len + (p[len] == '\n');
+    }
+    return status;
+}
+
+static happn_status open_store(happn_service *service, happn_error *error)
+{
+    const struct config *config = &service->config;
+    struct core *core = &service->core;
+    if (config->data_file.len == 0) {
+        return store_memory_open(core->loop, core->allocator, &core->provider);
+    }
+    struct sqlite_options options = {.file = config->data_file.ptr,
+                                     .sync = str_is(config->durability, "fsync"),
+                                     .cache_bytes = (size_t)config->cache_bytes};
+    return store_sqlite_open(core->loop, core->allocator, &options, &core->provider, error);
+}
+
+static happn_status open_listener(happn_service *service, happn_error *error)
+{
+    const struct config *config = &service->config;
+    if (config->defer_listen) {
+        return HAPPN_OK;
+    }
+    struct listener_options options = {.host = config->host.ptr,
+                                       .port = (int)config->port,
+                                       .message_bytes = (size_t)config->message_bytes,
+                                       .queue_bytes = (size_t)config->queue_bytes,
+                                       .body_bytes = (size_t)config->body_bytes,
+                                       .connections = (size_t)config->connections,
+                                       .silence_ms = config->silence_ms,
+                                       .ping_ms = config->ping_ms,
+                                       .handshake_seconds = (int)config->handshake_seconds};
+    return listener_open(&service->core, &options, &service->listener, error);
+}
+
+static happn_status open_all(happn_service *service, happn_error *error)
+{
+    apply_config(service);
+    happn_status status = open_log(service, error);
+    if (status == HAPPN_OK) {
+        status = open_store(service, error);
+    }
+    if (status == HAPPN_OK) {
+        status = service_open_scripts(service, error);
+    }
+    if (status == HAPPN_OK) {
+        status = open_listener(service, error);
+    }
+    return status;
+}
+
+static void start_now(void *arg)
+{
+    happn_service *service = arg;
+    service->is_starting = false;
+    happn_error error = {0};
+    happn_status status = HAPPN_E_CLOSED;
+    if (service->state == SERVICE_CLOSING) {
+        error_set(&error, status, "the service was closed while it started");
+    } else {
+        status = open_all(service, &error);
+        service->state = status == HAPPN_OK ? SERVICE_OPEN : SERVICE_FAILED;
+    }
+    if (status == HAPPN_OK && service->listener != NULL) {
+        log_write(service->core.log, LOG_INFO, "service", "listening on port %d", listener_port(service->listener));
+    }
+    if (service->done != NULL) {
+        service->done(status, status == HAPPN_OK ? NULL : &error, service->done_arg);
+    }
+}
+
+void happn_service_start(happn_service *service, happn_done_fn done, void *arg)
+{
+    service->done = done;
+    service->done_arg = arg;
+    service->is_starting = true;
+    service->state = SERVICE_STARTING;
+    while (loop_post(service->core.loop, start_now, service) == HAPPN_E_MEMORY) {
+    }
+}
+
+int happn_service_port(const happn_service *service)
+{
+    return service->listener != NULL ? listener_port(service->listener) : 0;
+}
+
+struct core *happn_service_core(happn_service *service)
+{
+    return &service->core;
+}
+
+happn_runtime *happn_service_runtime(happn_service *service)
+{
+    return service->runtime;
+}
+
+/* ---- closing: each step waits for the one before it */
+
+static void free_service(uv_handle_t *handle)
+{
+    happn_service *service = handle->data;
+    const struct allocator *allocator = service->core.allocator;
+    log_write(service->core.log, LOG_INFO, "service", "stopped");
+    core_fini(&service->core);
+    log_close(service->core.log);
+    config_fini(&service->config);
+    void (*closed)(void *) = service->closed;
+    void *closed_arg = service->closed_arg;
+    runtime_remove(service->runtime, &service->part);
+    memory_free(allocator, service);
+    if (closed != NULL) {
+        closed(closed_arg);
+    }
+}
+
+static void store_closed(void *arg)
+{
+    happn_service *service = arg;
+    uv_close((uv_handle_t *)&service->poll, free_service);
+}
+
+static void next_step(void *arg);
+
+static void close_scripts_now(happn_service *service)
+{
+    service->step = STEP_NEXT;
+    service_close_scripts(service, next_step);
+}
+
+static void close_listener_now(happn_service *service)
+{
+    core_disconnect_all(&service->core, service->reconnect, "server-side-disconnect");
+    service->step = STEP_NEXT;
+    if (service->listener == NULL) {
+        next_step(service);
+        return;
+    }
+    struct listener *listener = service->listener;
+    service->listener = NULL;
+    listener_close(listener, GRACE_MS, next_step, service);
+}
+
+static void close_store_now(happn_service *service)
+{
+    uv_timer_stop(&service->poll);
+    service->step = STEP_NEXT;
+    struct provider *provider = service->core.provider;
+    service->core.provider = NULL;
+    if (provider == NULL) {
+        store_closed(service);
+    } else {
+        provider->ops->close(provider, store_closed, service);
+    }
+}
+
+/* What happens in order; a step that waits is looked at every few milliseconds. */
+static void on_poll(uv_timer_t *timer)
+{
+    happn_service *service = timer->data;
+    bool in_time = (int64_t)uv_now(timer->loop) < service->deadline;
+    if (service->step == STEP_IN_FLIGHT && (service->core.request_count == 0 || !in_time)) {
+        close_scripts_now(service);
+    } else if (service->step == STEP_SCRIPTS_CLOSED) {
+        close_listener_now(service);
+    } else if (service->step == STEP_LISTENER_CLOSED && service->core.sessions == NULL && service->core.request_count == 0) {
+        close_store_now(service);
+    }
+}
+
+/* Scripts, then the listener, have ended. */
+static void next_step(void *arg)
+{
+    happn_service *service = arg;
+    service->closed_steps++;
+    service->step = service->closed_steps == 1 ? STEP_SCRIPTS_CLOSED : STEP_LISTENER_CLOSED;
+}
+
+static void begin_close(happn_service *service)
+{
+    service->state = SERVICE_CLOSING;
+    if (service->listener != NULL) {
+        listener_stop(service->listener);
+    }
+    uv_timer_init(&service->core.loop->uv, &service->poll);
+    service->poll.data = service;
+    service->deadline = (int64_t)uv_now(&service->core.loop->uv) + IN_FLIGHT_MS;
+    service->step = STEP_IN_FLIGHT;
+    uv_timer_start(&service->poll, on_poll, 0, POLL_MS);
+}
+
+/* A start that was asked for ends first. */
+static void begin_close_later(void *arg)
+{
+    begin_close(arg);
+}
+
+void happn_service_close(happn_service *service, int reconnect, void (*closed)(void *arg), void *arg)
+{
+    if (service->state == SERVICE_CLOSING) {
+        return;
+    }
+    service->reconnect = reconnect != 0;
+    service->closed = closed;
+    service->closed_arg = arg;
+    service->state = SERVICE_CLOSING;
+    if (!service->is_starting) {
+        begin_close(service);
+        return;
+    }
+    while (loop_post(service->core.loop, begin_close_later, service) == HAPPN_E_MEMORY) {
+    }
+}
+
+static void close_part(struct runtime_part *part)
+{
+    happn_service *service = (happn_service *)((char *)part - offsetof(happn_service, part));
+    happn_service_close(service, 1, NULL, NULL);
+}

@@ -1,0 +1,40 @@
+/* What is behind the public happn_service. */
+#ifndef HAPPN_SERVICE_SERVICE_H
+#define HAPPN_SERVICE_SERVICE_H
+
+#include "base/runtime.h"
+#include "core/core.h"
+#include "happn/service.h"
+#include "net/listener.h"
+#include "script/scripts.h"
+#include "service/config.h"
+
+enum service_state { SERVICE_NEW, SERVICE_STARTING, SERVICE_OPEN, SERVICE_FAILED, SERVICE_CLOSING };
+enum service_step { STEP_NEXT, STEP_IN_FLIGHT, STEP_SCRIPTS_CLOSED, STEP_LISTENER_CLOSED };
+
+struct happn_service {
+    struct runtime_part part;
+    happn_runtime *runtime;
+    struct config config;
+    struct core core;
+    struct listener *listener;
+    struct scripts *scripts;
+    enum service_state state;
+    bool is_starting;
+    happn_done_fn done;
+    void *done_arg;
+    /* closing */
+    enum service_step step;
+    int closed_steps;
+    bool reconnect;
+    int64_t deadline;
+    uv_timer_t poll;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+/* The scripts that the configuration names; nothing when it names none. */
+happn_status service_open_scripts(happn_service *service, happn_error *error);
+void service_close_scripts(happn_service *service, void (*closed)(void *service));
+
+#endif
