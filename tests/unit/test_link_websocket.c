@@ -157,7 +157,8 @@ static void it_introduces_itself(void **state)
 static void what_is_said_early_waits(void **state)
 {
     (void)state;
-    happn_status status = HAPPN_PENDING;
+    static happn_status status;
+    status = HAPPN_PENDING;
     start("");
     assert_int_equal(happn_client_set(client, "/a", "1", 1, NULL, on_result, &status), HAPPN_OK);
     UNTIL(texts == 3);
@@ -227,7 +228,8 @@ static void big_messages_both_ways(void **state)
     websocket_server_frame(&server, FRAME_TEXT, true, str_make(text, (size_t)head + len + 2));
     UNTIL(events == 1);
     assert_int_equal(event_len, len + 2);
-    happn_status status = HAPPN_PENDING;
+    static happn_status status;
+    status = HAPPN_PENDING;
     text[head - 1] = '"';
     text[head + (int)len] = '"';
     assert_int_equal(happn_client_set(client, "/b", text + head - 1, len + 2, NULL, on_result, &status), HAPPN_OK);
@@ -252,7 +254,8 @@ static void over_the_limit(void **state)
 static void text_that_is_not_utf8(void **state)
 {
     (void)state;
-    happn_status status = HAPPN_PENDING;
+    static happn_status status;
+    status = HAPPN_PENDING;
     connect_client("");
     assert_int_equal(happn_client_get(client, "/a", NULL, on_result, &status), HAPPN_OK);
     websocket_server_frame(&server, FRAME_TEXT, true, STR_LIT("{\"a\":\"\xff\"}"));
