@@ -13,6 +13,7 @@
 #include "happn/status.h"
 #include "happn/version.h"
 #ifdef SWIGJAVASCRIPT
+#include <string>
 #include "node/wake.h"
 #endif
 %}
@@ -106,8 +107,8 @@ typedef unsigned long size_t;
     happn_batch_free(*$1);
     $result = flat;
 }
-%typemap(in) Napi::Function wake { $1 = $input.As<Napi::Function>(); }
-%typemap(in, numinputs=0) Napi::Env env { $1 = env; }
+%typemap(in) napi_value function { $1 = (napi_value)$input; }
+%typemap(in, numinputs=0) napi_env env { $1 = env; }
 #endif
 
 typedef struct happn_mailbox happn_mailbox;
@@ -143,7 +144,7 @@ int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const 
 int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);
 
 #ifdef SWIGJAVASCRIPT
-void wake_open(Napi::Env env, happn_mailbox *mailbox, Napi::Function wake);
-void wake_keep_alive(happn_mailbox *mailbox, int keep);
-void wake_close(happn_mailbox *mailbox);
+struct wake *wake_open(napi_env env, happn_mailbox *mailbox, napi_value function);
+void wake_keep_alive(napi_env env, struct wake *wake, int keep);
+void wake_close(napi_env env, struct wake *wake);
 #endif
