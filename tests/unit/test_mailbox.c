@@ -163,9 +163,15 @@ static void everything_in_one_go(void **state)
     assert_int_equal(happn_mb_off(mailbox, off, client, on), HAPPN_OK);
     assert_int_equal(happn_mb_get(mailbox, get, client, "/a", NULL, 0), HAPPN_OK);
     expect(HAPPN_EV_DONE, on, 0); /* END is the last event also when off came early */
-    expect(HAPPN_EV_END, on, 0);
-    expect(HAPPN_EV_DONE, get, 0);
-    expect(HAPPN_EV_DONE, off, 0);
+    int done = 0;
+    bool has_ended = false;
+    for (int i = 0; i < 3; i++) { /* whether off finds the answer to on already there is a matter of luck */
+        struct event event = next_event();
+        has_ended = has_ended || (event.kind == HAPPN_EV_END && event.ticket == on);
+        done += event.kind == HAPPN_EV_DONE && event.status == 0 && (event.ticket == get || event.ticket == off);
+    }
+    assert_true(has_ended);
+    assert_int_equal(done, 2);
     expect_nothing();
 }
 
