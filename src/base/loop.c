@@ -75,8 +75,9 @@ void loop_fini(struct loop *loop)
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
+    do {
+        uv_run(&loop->uv, UV_RUN_DEFAULT); /* returns at once when somebody has called uv_stop before */
+    } while (uv_loop_close(&loop->uv) == UV_EBUSY && uv_loop_alive(&loop->uv));
     pthread_mutex_destroy(&loop->lock);
 }
 

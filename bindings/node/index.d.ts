@@ -1,0 +1,75 @@
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export interface Meta { path?: string; action?: string; channel?: string; created?: number; modified?: number; [key: string]: unknown }
+export type Callback<T> = (error: HappnError | null, result?: T) => void;
+export interface Options { timeout?: number; [key: string]: unknown }
+export interface SetOptions extends Options { merge?: boolean; noStore?: boolean; noPublish?: boolean }
+export interface OnOptions extends Options {
+  event_type?: 'set' | 'remove' | 'all'; count?: number; initialCallback?: boolean; initialEmit?: boolean; merge?: boolean;
+}
+export interface ConnectOptions {
+  url?: string; host?: string; port?: number; username?: string; password?: string; info?: { [key: string]: Json };
+  ca?: string; insecure?: boolean; timeout?: number; connectTimeout?: number; maxMessage?: number;
+}
+
+export class HappnError extends Error {
+  /** The number of the C library, below 0. */
+  status: number;
+  /** What the server said (403, ...), or the name of the status. */
+  code: number | string;
+  [key: string]: unknown;
+}
+
+export type Handler = (data: any, meta: Meta) => void;
+
+export interface Client {
+  set(path: string, data: unknown, options?: SetOptions): Promise<any>;
+  set(path: string, data: unknown, callback: Callback<any>): void;
+  set(path: string, data: unknown, options: SetOptions, callback: Callback<any>): void;
+  get(path: string, options?: Options): Promise<any>;
+  get(path: string, callback: Callback<any>): void;
+  get(path: string, options: Options, callback: Callback<any>): void;
+  getPaths(path: string): Promise<{ _meta: Meta }[]>;
+  getPaths(path: string, callback: Callback<{ _meta: Meta }[]>): void;
+  remove(path: string, options?: Options): Promise<any>;
+  remove(path: string, callback: Callback<any>): void;
+  remove(path: string, options: Options, callback: Callback<any>): void;
+  /** Gives the handle for off. */
+  on(path: string, handler: Handler): Promise<number>;
+  on(path: string, options: OnOptions, handler: Handler): Promise<number>;
+  on(path: string, handler: Handler, callback: Callback<number>): void;
+  on(path: string, options: OnOptions, handler: Handler, callback: (error: HappnError | null, handle?: number, initial?: any[]) => void): void;
+  off(handle: number): Promise<void>;
+  off(handle: number, callback: Callback<void>): void;
+  offPath(pattern: string): Promise<void>;
+  offPath(pattern: string, callback: Callback<void>): void;
+  offAll(): Promise<void>;
+  offAll(callback: Callback<void>): void;
+  onEvent(name: 'connection-ended', handler: (reason: string) => void): unknown;
+  offEvent(name: string, handler: unknown): void;
+  disconnect(): Promise<void>;
+  disconnect(callback: Callback<void>): void;
+}
+
+export interface Service extends NodeJS.EventEmitter {
+  /** The port it listens on, 0 when it does not. */
+  port: number;
+  client(): Promise<Client>;
+  client(callback: Callback<Client>): void;
+  reload(): Promise<void>;
+  reload(callback: Callback<void>): void;
+  stop(): Promise<void>;
+  stop(callback: Callback<void>): void;
+}
+
+export const version: string;
+export function connect(options: string | ConnectOptions): Promise<Client>;
+export const service: {
+  create(config?: object): Promise<Service>;
+  create(config: object, callback: Callback<Service>): void;
+  create(callback: Callback<Service>): void;
+};
+export const client: {
+  create(options?: ConnectOptions): Promise<Client>;
+  create(options: ConnectOptions, callback: Callback<Client>): void;
+  create(callback: Callback<Client>): void;
+};

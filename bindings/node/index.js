@@ -1,0 +1,325 @@
+'use strict';
+// happn for Node: promises, or a callback as the last argument. See index.d.ts.
+
+const { EventEmitter } = require('events');
+const path = require('path');
+
+const native = require(process.env.HAPPN_MODULE ? path.join(process.env.HAPPN_MODULE, 'happn_native.node') : './happn_native.node');
+
+const DONE = 1;
+const DATA = 2;
+const END = 5;
+const STATE = 6;
+const BATCH = 1024;
+
+class HappnError extends Error {
+  constructor(status, details, text) {
+    details = details || {};
+    super(details.message || text || native.status_text(status));
+    this.name = details.name || native.status_name(status);
+    this.status = status;
+    this.errno = status;
+    this.code = details.code !== undefined ? details.code : native.status_name(status);
+    for (const key of Object.keys(details)) {
+      if (!(key in this)) this[key] = details[key];
+    }
+  }
+}
+
+const later = (error) => process.nextTick(() => { throw error; });
+
+/** Gives the promise's result to a callback, when there is one. */
+function deliver(promise, callback) {
+  if (typeof callback !== 'function') return promise;
+  promise.then(
+    (result) => process.nextTick(callback, null, result),
+    (error) => process.nextTick(callback, error)
+  );
+  return undefined;
+}
+
+const text = (options) => (options && Object.keys(options).length !== 0 ? JSON.stringify(options) : null);
+
+/** One mailbox. The process stays alive while a request waits or something that was opened is open. */
+class Hub {
+  constructor() {
+    const mailbox = native.open_mailbox(null);
+    if (typeof mailbox === 'number') throw new HappnError(mailbox);
+    this.mailbox = mailbox;
+    this.wake = native.wake_open(mailbox, () => this.drain());
+    this.last = 0;
+    this.waiting = new Map();
+    this.handlers = new Map();
+    this.held = 0;
+  }
+
+  ticket() {
+    return ++this.last;
+  }
+
+  hold(count) {
+    const was = this.held;
+    this.held += count;
+    if (this.mailbox && (was === 0) !== (this.held === 0)) native.wake_keep_alive(this.wake, this.held === 0 ? 0 : 1);
+  }
+
+  /** Calls a native function with a ticket; resolves to [meta, body] as texts. */
+  call(name, ticket, ...args) {
+    return new Promise((resolve, reject) => {
+      if (!this.mailbox) throw new HappnError(-11);
+      this.waiting.set(ticket, { resolve, reject });
+      let status;
+      try {
+        status = native[name](this.mailbox, ticket, ...args);
+      } catch (error) {
+        this.waiting.delete(ticket);
+        throw error;
+      }
+      if (status < 0) {
+        this.waiting.delete(ticket);
+        throw new HappnError(status);
+      }
+      this.hold(1);
+    });
+  }
+
+  /** Registers the handler of a ticket's events, until its END. */
+  listen(ticket, handler) {
+    this.handlers.set(ticket, handler);
+    this.hold(1);
+  }
+
+  unlisten(ticket) {
+    const handler = this.handlers.get(ticket);
+    if (this.handlers.delete(ticket)) this.hold(-1);
+    return handler;
+  }
+
+  drain() {
+    if (!this.mailbox) return;
+    const events = native.happn_mailbox_take(this.mailbox, BATCH);
+    for (let i = 0; i < events.length && this.mailbox; i += 5) {
+      try {
+        this.dispatch(events[i], events[i + 1], events[i + 2], events[i + 3], events[i + 4]);
+      } catch (error) {
+        later(error); // one handler's failure is not the others'
+      }
+    }
+  }
+
+  dispatch(kind, status, ticket, meta, body) {
+    if (kind === DONE) {
+      const waiting = this.waiting.get(ticket);
+      this.waiting.delete(ticket);
+      if (!waiting) return;
+      this.hold(-1);
+      if (status < 0) waiting.reject(new HappnError(status, body ? JSON.parse(body) : null));
+      else waiting.resolve([meta, body]);
+    } else if (kind === DATA) {
+      const handler = this.handlers.get(ticket);
+      if (handler) handler(kind, meta, body);
+    } else if (kind === END) {
+      const handler = this.unlisten(ticket);
+      if (handler) handler(kind, meta, body);
+    } else if (kind === STATE) {
+      process.emitWarning(meta, 'HappnWarning');
+    }
+  }
+
+  close() {
+    if (!this.mailbox) return;
+    this.mailbox = null;
+    native.wake_close(this.wake);
+    for (const waiting of this.waiting.values()) waiting.reject(new HappnError(-11));
+    for (const handler of this.handlers.values()) handler(END, '{}', 'null');
+    this.waiting.clear();
+    this.handlers.clear();
+  }
+}
+
+/** What the original gives: the data with `_meta` attached. */
+function withMeta([meta, body]) {
+  const data = JSON.parse(body);
+  if (data !== null && typeof data === 'object' && !Array.isArray(data) && data._meta === undefined) data._meta = JSON.parse(meta);
+  return data;
+}
+
+/** The string language: `*` is any text. */
+function matches(pattern, text) {
+  const parts = pattern.split(/\*+/).map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[\\s\\S]*')}$`).test(text);
+}
+
+class Client {
+  constructor(hub, ownsHub) {
+    this.hub = hub;
+    this.ownsHub = ownsHub;
+    this.ticket = hub.ticket();
+    this.emitter = new EventEmitter();
+    this.subscriptions = new Map();
+  }
+
+  /** @private */
+  async open(service, options) {
+    this.hub.listen(this.ticket, (kind, meta) => {
+      const reason = meta && JSON.parse(meta).reason;
+      if (reason) this.emitter.emit('connection-ended', reason);
+    });
+    try {
+      await this.hub.call('happn_mb_client_open', this.ticket, service, text(options));
+    } catch (error) {
+      if (this.ownsHub) this.hub.close();
+      throw error;
+    }
+    return this;
+  }
+
+  /** @private */
+  ask(name, ...args) {
+    return this.hub.call(name, this.hub.ticket(), this.ticket, ...args);
+  }
+
+  set(path, data, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    const json = JSON.stringify(data === undefined ? {} : data);
+    return deliver(this.ask('happn_mb_set', path, json, text(options)).then(withMeta), callback);
+  }
+
+  get(path, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    return deliver(this.ask('happn_mb_get', path, text(options)).then(withMeta), callback);
+  }
+
+  getPaths(path, callback) {
+    const list = ([, body]) => {
+      const found = JSON.parse(body);
+      return Array.isArray(found) ? found : found ? [found] : [];
+    };
+    return deliver(this.ask('happn_mb_get_paths', path).then(list), callback);
+  }
+
+  remove(path, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    return deliver(this.ask('happn_mb_remove', path, text(options)).then(withMeta), callback);
+  }
+
+  /** on(path, [options], handler(data, meta), [callback]): gives the handle for off. */
+  on(path, options, handler, callback) {
+    if (typeof options === 'function') [options, handler, callback] = [null, options, handler];
+    const ticket = this.hub.ticket();
+    const subscribed = async () => {
+      this.hub.listen(ticket, (kind, meta, body) => {
+        if (kind === END) this.subscriptions.delete(ticket);
+        else handler(JSON.parse(body), JSON.parse(meta));
+      });
+      this.subscriptions.set(ticket, path);
+      try {
+        const [, body] = await this.hub.call('happn_mb_on', ticket, this.ticket, path, text(options));
+        if (options && options.initialCallback) return [ticket, JSON.parse(body)];
+        return [ticket];
+      } catch (error) {
+        this.subscriptions.delete(ticket);
+        this.hub.unlisten(ticket);
+        throw error;
+      }
+    };
+    if (typeof callback !== 'function') return subscribed().then(([handle]) => handle);
+    subscribed().then(
+      ([handle, initial]) => process.nextTick(callback, null, handle, initial),
+      (error) => process.nextTick(callback, error)
+    );
+    return undefined;
+  }
+
+  off(handle, callback) {
+    return deliver(this.ask('happn_mb_off', handle).then(() => undefined), callback);
+  }
+
+  offPath(pattern, callback) {
+    const handles = [...this.subscriptions].filter(([, path]) => matches(pattern, path)).map(([handle]) => handle);
+    return deliver(Promise.all(handles.map((handle) => this.off(handle))).then(() => undefined), callback);
+  }
+
+  offAll(callback) {
+    return this.offPath('*', callback);
+  }
+
+  /** 'connection-ended' (reason) */
+  onEvent(name, handler) {
+    this.emitter.on(name, handler);
+    return handler;
+  }
+
+  offEvent(name, handler) {
+    this.emitter.removeListener(name, handler);
+  }
+
+  disconnect(callback) {
+    const closed = this.ask('happn_mb_client_close')
+      .catch((error) => { if (error.status !== -11) throw error; })
+      .then(() => { if (this.ownsHub) this.hub.close(); });
+    return deliver(closed, callback);
+  }
+}
+
+class Service extends EventEmitter {
+  constructor() {
+    super();
+    this.hub = new Hub();
+    this.ticket = this.hub.ticket();
+    this.port = 0;
+  }
+
+  /** @private */
+  async start(config) {
+    this.hub.listen(this.ticket, () => this.emit('stopped'));
+    try {
+      const [meta] = await this.hub.call('happn_mb_service_open', this.ticket, JSON.stringify(config || {}));
+      this.port = JSON.parse(meta).port;
+    } catch (error) {
+      this.hub.close();
+      throw error;
+    }
+    return this;
+  }
+
+  /** A client in this process, without a socket. */
+  client(callback) {
+    return deliver(new Client(this.hub, false).open(this.ticket), callback);
+  }
+
+  reload(callback) {
+    return deliver(this.hub.call('happn_mb_service_reload', this.hub.ticket(), this.ticket).then(() => undefined), callback);
+  }
+
+  stop(options, callback) {
+    if (typeof options === 'function') callback = options;
+    const stopped = this.hub.call('happn_mb_service_close', this.hub.ticket(), this.ticket)
+      .catch((error) => { if (error.status !== -11) throw error; })
+      .then(() => new Promise((resolve) => setImmediate(resolve))) // what ended with it is told first
+      .then(() => this.hub.close());
+    return deliver(stopped, callback);
+  }
+}
+
+async function connect(options) {
+  return new Client(new Hub(), true).open(0, typeof options === 'string' ? { url: options } : options || {});
+}
+
+module.exports = {
+  HappnError,
+  version: native.happn_version(),
+  connect,
+  service: {
+    create(config, callback) {
+      if (typeof config === 'function') [config, callback] = [{}, config];
+      return deliver((async () => new Service().start(config))(), callback);
+    },
+  },
+  client: {
+    create(options, callback) {
+      if (typeof options === 'function') [options, callback] = [{}, options];
+      return deliver(connect(options), callback);
+    },
+  },
+};

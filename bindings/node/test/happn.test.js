@@ -1,0 +1,107 @@
+'use strict';
+// Run by ctest, or with HAPPN_MODULE=<build>/bindings/node node --test.
+
+const assert = require('assert');
+const { spawnSync } = require('child_process');
+const path = require('path');
+const { test } = require('node:test');
+
+const module_ = path.join(process.env.HAPPN_MODULE || path.join(__dirname, '..'), 'index.js');
+const happn = require(module_);
+
+async function withClient(run) {
+  const service = await happn.service.create({ port: 0 });
+  const client = await service.client();
+  try {
+    await run(client, service);
+  } finally {
+    await client.disconnect();
+    await service.stop();
+  }
+}
+
+const strip = ({ _meta, ...data }) => data;
+
+test('set, get, remove, paths', () => withClient(async (client) => {
+  assert.deepStrictEqual(strip(await client.set('/a', { x: 1, text: 'grün' })), { x: 1, text: 'grün' });
+  const merged = await client.set('/a', { y: 2 }, { merge: true });
+  assert.deepStrictEqual(strip(merged), { x: 1, text: 'grün', y: 2 });
+  assert.strictEqual(merged._meta.path, '/a');
+  assert.strictEqual(await client.get('/nothing'), null);
+  await client.set('/b', [1]);
+  assert.deepStrictEqual((await client.get('/*')).map((item) => item._meta.path), ['/a', '/b']);
+  assert.deepStrictEqual((await client.getPaths('/*')).map((item) => item._meta.path), ['/a', '/b']);
+  assert.strictEqual((await client.remove('/*')).removed, 2);
+}));
+
+test('callbacks', () => withClient((client) => new Promise((resolve, reject) => {
+  client.on('/c', { event_type: 'set' }, (data, meta) => {
+    assert.deepStrictEqual(data, { n: 1 });
+    assert.strictEqual(meta.path, '/c');
+    resolve();
+  }, (error, handle) => {
+    if (error) return reject(error);
+    assert.strictEqual(typeof handle, 'number');
+    client.set('/c', { n: 1 }, (failed) => failed && reject(failed));
+  });
+})));
+
+test('events and handles', () => withClient(async (client) => {
+  const seen = [];
+  const one = await client.on('/e/*', (data) => seen.push(['one', data.n]));
+  await client.on('/e/*', (data) => seen.push(['two', data.n]));
+  await client.set('/e/1', { n: 1 });
+  await client.off(one);
+  await client.set('/e/1', { n: 2 });
+  await client.offPath('/e*');
+  await client.set('/e/1', { n: 3 });
+  assert.deepStrictEqual(seen, [['one', 1], ['two', 1], ['two', 2]]);
+}));
+
+test('errors', () => withClient(async (client) => {
+  await assert.rejects(client.set('/a/*', 1), { name: 'BadPath', status: -7 });
+  await assert.rejects(client.on('*/b', () => {}), /subscribe failed/);
+  await assert.rejects(client.set('/a', 1, { consistency: 3 }), { status: -20 });
+  await assert.rejects(happn.connect('ws://127.0.0.1:1'), /could not connect to 127.0.0.1:1/);
+}));
+
+test('a thousand at once', () => withClient(async (client) => {
+  await Promise.all(Array.from({ length: 1000 }, (_, i) => client.set(`/p/${i}`, { i })));
+  assert.strictEqual((await client.getPaths('/p/*')).length, 1000);
+}));
+
+test('the service ends first', async () => {
+  const service = await happn.service.create({ port: 0 });
+  const client = await service.client();
+  const ended = new Promise((resolve) => client.onEvent('connection-ended', resolve));
+  await service.stop();
+  assert.match(await ended, /disconnect/);
+  await assert.rejects(client.get('/a'), { status: -11 });
+});
+
+function run(text) {
+  const script = `const happn = require(${JSON.stringify(module_)});${text}`;
+  return spawnSync(process.execPath, ['-e', script], { timeout: 10000, encoding: 'utf8' });
+}
+
+test('a program that has closed everything ends', () => {
+  const result = run("happn.service.create({port:0}).then(async s=>{const c=await s.client();await c.on('/a',()=>{});await c.set('/a',1);await s.stop();console.log('done')})");
+  assert.strictEqual(result.status, 0, result.stderr);
+  assert.strictEqual(result.stdout.trim(), 'done');
+});
+
+test('process.exit inside a handler', () => {
+  const result = run("happn.service.create({port:0}).then(async s=>{const c=await s.client();await c.on('/a',()=>process.exit(7));await c.set('/a',1)})");
+  assert.strictEqual(result.status, 7, result.stderr);
+});
+
+test('an exception in a handler is uncaught, the others still run', () => {
+  const result = run("process.on('uncaughtException',e=>{console.log(e.message);process.exit(0)});happn.service.create({port:0}).then(async s=>{const c=await s.client();await c.on('/a',()=>{throw new Error('mine')});await c.on('/a',()=>console.log('other'));await c.set('/a',1)})");
+  assert.deepStrictEqual(result.stdout.trim().split('\n').sort(), ['mine', 'other'], result.stderr);
+});
+
+test('a worker is terminated under load', () => {
+  const worker = `const happn=require(${JSON.stringify(module_)});happn.service.create({port:0}).then(async s=>{const c=await s.client();await c.on('/a',()=>{});for(;;)await c.set('/a',1)})`;
+  const result = run(`const {Worker}=require('worker_threads');(async()=>{for(let i=0;i<5;i++){const w=new Worker(${JSON.stringify(worker)},{eval:true});await new Promise(r=>setTimeout(r,100));await w.terminate()}console.log('done')})()`);
+  assert.strictEqual(result.stdout.trim(), 'done', result.stderr);
+});

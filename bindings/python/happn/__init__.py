@@ -1,0 +1,403 @@
+"""happn: realtime JSON documents.
+
+    async with happn.Service({"port": 55000}) as service:
+        async with service.client() as client:
+            await client.set("/a/b", {"x": 1})
+            async for event in client.on("/a/*"):
+                print(event.path, event.data)
+
+    async with happn.connect("ws://localhost:55000") as client:
+        ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import json
+import os
+import warnings
+import weakref
+from collections import deque
+from typing import Any, AsyncIterator, Awaitable, Callable
+
+from . import _native, errors
+from .errors import *  # noqa: F401,F403
+from .errors import HappnError, Closed
+
+__version__ = _native.happn_version()
+__all__ = ["Service", "Client", "Subscription", "Event", "connect", "HappnError"] + [
+    name for name in vars(errors) if isinstance(vars(errors)[name], type) and issubclass(vars(errors)[name], HappnError)
+]
+
+_DONE, _DATA, _END, _STATE = 1, 2, 5, 6
+_BATCH = 256
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def _options(options: dict[str, Any]) -> str | None:
+    return _encode(options) if options else None
+
+
+def _check(status: int) -> None:
+    if status < 0:
+        raise errors.make(status, None, _native.status_text(status))
+
+
+class _Hub:
+    """One mailbox, read by the event loop it was made on."""
+
+    live: "weakref.WeakSet[_Hub]" = weakref.WeakSet()
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        opened = _native.open_mailbox(None)
+        if isinstance(opened, int):
+            _check(opened)
+        self.mailbox: Any = opened
+        self.pid = os.getpid()
+        self.last = 0
+        self.waiting: dict[int, asyncio.Future[tuple[str, str]]] = {}
+        self.handlers: dict[int, Callable[[int, int, str, str], None]] = {}
+        self.fd = _native.happn_mailbox_fd(opened)
+        self.loop.add_reader(self.fd, self.drain)
+        _Hub.live.add(self)
+
+    def ticket(self) -> int:
+        self.last += 1
+        return self.last
+
+    def call(self, function: Callable[..., int], *args: Any, ticket: int | None = None) -> "asyncio.Future[tuple[str, str]]":
+        if self.mailbox is None:
+            raise errors.make(-11, None, "already closed")
+        if self.pid != os.getpid():
+            raise errors.make(-21, None, _native.status_text(-21))
+        number = self.ticket() if ticket is None else ticket
+        future: asyncio.Future[tuple[str, str]] = self.loop.create_future()
+        self.waiting[number] = future
+        try:
+            _check(function(self.mailbox, number, *args))
+        except BaseException:
+            del self.waiting[number]
+            raise
+        return future
+
+    def drain(self) -> None:
+        """Takes one batch; the descriptor stays readable while there is more, so others get their turn."""
+        if self.mailbox is None:
+            return
+        for kind, status, ticket, meta, body in _native.happn_mailbox_take(self.mailbox, _BATCH):
+            try:
+                self.dispatch(kind, status, ticket, meta, body)
+            except Exception as error:  # one handler's failure is not the others'
+                self.loop.call_exception_handler({"message": "a happn handler failed", "exception": error})
+
+    def dispatch(self, kind: int, status: int, ticket: int, meta: str, body: str) -> None:
+        if kind == _DONE:
+            future = self.waiting.pop(ticket, None)
+            if future is None or future.done():
+                return
+            if status < 0:
+                future.set_exception(errors.make(status, json.loads(body) if body else None, _native.status_text(status)))
+            else:
+                future.set_result((meta, body))
+        elif kind in (_DATA, _END):
+            handler = self.handlers.get(ticket) if kind == _DATA else self.handlers.pop(ticket, None)
+            if handler is not None:
+                handler(kind, status, meta, body)
+        elif kind == _STATE:
+            warnings.warn(f"happn: {meta}", ResourceWarning, stacklevel=2)
+
+    def forget(self) -> Any:
+        mailbox, self.mailbox = self.mailbox, None
+        if mailbox is None:
+            return None
+        _Hub.live.discard(self)
+        if not self.loop.is_closed():
+            self.loop.remove_reader(self.fd)
+            for future in self.waiting.values():
+                if not future.done():
+                    future.set_exception(errors.make(-11, None, "already closed"))
+            for handler in list(self.handlers.values()):
+                handler(_END, -11, "{}", "null")
+        self.waiting.clear()
+        self.handlers.clear()
+        return mailbox
+
+    async def close(self) -> None:
+        mailbox = self.forget()
+        if mailbox is not None:
+            await asyncio.shield(self.loop.run_in_executor(None, _native.happn_mailbox_close, mailbox))
+
+
+@atexit.register
+def _close_all() -> None:
+    for hub in list(_Hub.live):
+        mailbox = hub.forget() if hub.pid == os.getpid() else None
+        if mailbox is not None:
+            _native.happn_mailbox_close(mailbox)
+
+
+class Event:
+    """Something happened to a document. `data` and `meta` are read when first asked for."""
+
+    __slots__ = ("_body", "_meta", "_data", "_read")
+
+    def __init__(self, body: str, meta: str):
+        self._body: str | None = body
+        self._meta: Any = meta
+        self._data: Any = None
+
+    @property
+    def data(self) -> Any:
+        if self._body is not None:
+            self._data, self._body = json.loads(self._body), None
+        return self._data
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        if isinstance(self._meta, str):
+            self._meta = json.loads(self._meta)
+        return self._meta
+
+    @property
+    def path(self) -> str:
+        return self.meta.get("path", "")
+
+    @property
+    def action(self) -> str:
+        """'set' or 'remove'."""
+        return self.meta.get("action", "").split("@", 1)[0].strip("/").lower()
+
+    def __repr__(self) -> str:
+        return f"<happn.Event {self.action} {self.path}>"
+
+
+Handler = Callable[[Event], "None | Awaitable[None]"]
+
+
+class Subscription:
+    """What `Client.on` gives. Await it to be sure that the server knows; iterate over it for the events; `await off()`."""
+
+    def __init__(self, client: "Client", path: str, handler: Handler | None, options: dict[str, Any]):
+        self._client = client
+        self._hub = client._hub
+        self._handler = handler
+        self._events: deque[Event] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.path = path
+        #: What the server answered: with initialCallback the documents that were there.
+        self.initial: Any = None
+        self._ticket = self._hub.ticket()
+        self._hub.handlers[self._ticket] = self._on_event
+        try:
+            done = self._hub.call(_native.happn_mb_on, client._ticket, path, _options(options), ticket=self._ticket)
+        except BaseException:
+            self._hub.handlers.pop(self._ticket, None)
+            raise
+        self._ready = asyncio.ensure_future(self._wait(done))
+        self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _wait(self, done: "asyncio.Future[tuple[str, str]]") -> "Subscription":
+        self.initial = json.loads((await done)[1])
+        return self
+
+    def _on_event(self, kind: int, status: int, meta: str, body: str) -> None:
+        if kind == _END:
+            self._ended = True
+        elif self._handler is None:
+            self._events.append(Event(body, meta))
+        else:
+            self._run(self._handler(Event(body, meta)))
+        self._news.set()
+
+    def _run(self, result: Any) -> None:
+        if inspect.isawaitable(result):
+            task = asyncio.ensure_future(result)
+            self._tasks.add(task)
+            task.add_done_callback(self._ran)
+
+    def _ran(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._hub.loop.call_exception_handler({"message": "a happn handler failed", "exception": task.exception(), "task": task})
+
+    def __await__(self):
+        return asyncio.shield(self._ready).__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        try:
+            await self
+            while True:
+                while self._events:
+                    yield self._events.popleft()
+                if self._ended:
+                    return
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            if not self._ended and self._hub.mailbox is not None:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Ends the subscription without waiting."""
+        try:
+            done = self._hub.call(_native.happn_mb_off, self._client._ticket, self._ticket)
+            done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        except HappnError:
+            pass
+
+    async def off(self) -> None:
+        """Ends it. When this returns no event comes any more."""
+        if self._ended:
+            return
+        self._events.clear()
+        await self._hub.call(_native.happn_mb_off, self._client._ticket, self._ticket)
+
+    async def __aenter__(self) -> "Subscription":
+        return await self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        if not self._ended and self._hub.mailbox is not None:
+            await self.off()
+
+
+class Client:
+    """The verbs. Made by `Service.client()` or `happn.connect()`; enter it with `async with`, or `await client.open()`."""
+
+    def __init__(self, hub: "_Hub | Callable[[], _Hub]", service: int, options: str | None, owns_hub: bool):
+        self._make_hub = hub
+        self._service = service
+        self._options = options
+        self._owns_hub = owns_hub
+        self._ticket = 0
+        self._hub: Any = None
+        #: Called with the reason when the connection ends by itself.
+        self.on_end: Callable[[str], Any] | None = None
+
+    async def open(self) -> "Client":
+        if self._ticket:
+            return self
+        self._hub = self._make_hub() if callable(self._make_hub) else self._make_hub
+        self._ticket = self._hub.ticket()
+        self._hub.handlers[self._ticket] = self._on_event
+        try:
+            await self._hub.call(_native.happn_mb_client_open, self._service, self._options, ticket=self._ticket)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    def _on_event(self, kind: int, status: int, meta: str, body: str) -> None:
+        reason = json.loads(meta).get("reason") if meta else None
+        if reason and self.on_end is not None:
+            self.on_end(reason)
+
+    def _call(self, function: Callable[..., int], *args: Any) -> "asyncio.Future[tuple[str, str]]":
+        if not self._ticket:
+            raise errors.make(-11, None, "the client is not open")
+        return self._hub.call(function, self._ticket, *args)
+
+    async def set(self, path: str, data: Any, **options: Any) -> Any:
+        """Stores; returns the stored document. Options: merge, noStore, noPublish, timeout, ..."""
+        return json.loads((await self._call(_native.happn_mb_set, path, _encode(data), _options(options)))[1])
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """The document, None when there is none; for a pattern a list of documents, each with its `_meta`."""
+        return json.loads((await self._call(_native.happn_mb_get, path, _options(options)))[1])
+
+    async def get_with_meta(self, path: str, **options: Any) -> tuple[Any, dict[str, Any]]:
+        meta, body = await self._call(_native.happn_mb_get, path, _options(options))
+        return json.loads(body), json.loads(meta)
+
+    async def get_paths(self, path: str) -> list[str]:
+        """The paths of the documents that match."""
+        found = json.loads((await self._call(_native.happn_mb_get_paths, path))[1])
+        items = found if isinstance(found, list) else [found] if found else []
+        return [item["_meta"]["path"] for item in items]
+
+    async def remove(self, path: str, **options: Any) -> int:
+        """Removes what matches; returns how many there were."""
+        return json.loads((await self._call(_native.happn_mb_remove, path, _options(options)))[1])["removed"]
+
+    def on(self, path: str, handler: Handler | None = None, **options: Any) -> Subscription:
+        """Subscribes. Options: event_type ('set', 'remove', 'all'), initialCallback, initialEmit, count, ..."""
+        if not self._ticket:
+            raise errors.make(-11, None, "the client is not open")
+        return Subscription(self, path, handler, options)
+
+    async def close(self) -> None:
+        ticket, self._ticket = self._ticket, 0
+        hub = self._hub
+        if hub is None or not ticket:
+            return
+        if self._owns_hub:
+            await hub.close()
+        elif hub.mailbox is not None:
+            try:
+                await hub.call(_native.happn_mb_client_close, ticket)
+            except Closed:
+                pass
+
+    async def __aenter__(self) -> "Client":
+        return await self.open()
+
+    async def __aexit__(self, *exc: Any) -> None:
+        await self.close()
+
+
+class Service:
+    """A happn service in this process. `config` as in docs/config.md."""
+
+    def __init__(self, config: dict[str, Any] | None = None):
+        self._config = _encode(config or {})
+        self._hub: _Hub | None = None
+        self._ticket = 0
+        #: The port it listens on, 0 when it does not.
+        self.port = 0
+
+    async def start(self) -> "Service":
+        if self._hub is None:
+            hub = self._hub = _Hub()
+            self._ticket = hub.ticket()
+            try:
+                meta, _ = await hub.call(_native.happn_mb_service_open, self._config, ticket=self._ticket)
+            except BaseException:
+                await self.close()
+                raise
+            self.port = json.loads(meta)["port"]
+        return self
+
+    def _running(self) -> _Hub:
+        if self._hub is None:
+            raise errors.make(-11, None, "the service is not started")
+        return self._hub
+
+    def client(self) -> Client:
+        """A client in this process, without a socket."""
+        return Client(self._running(), self._ticket, None, False)
+
+    async def reload(self) -> None:
+        """Loads the scripts anew, all or nothing."""
+        await self._running().call(_native.happn_mb_service_reload, self._ticket)
+
+    async def close(self) -> None:
+        hub, self._hub = self._hub, None
+        if hub is not None:
+            await hub.close()
+
+    async def __aenter__(self) -> "Service":
+        return await self.start()
+
+    async def __aexit__(self, *exc: Any) -> None:
+        await self.close()
+
+
+def connect(url: str | None = None, **options: Any) -> Client:
+    """A client over a WebSocket: `async with happn.connect("ws://host:55000", username=..., password=...) as client`."""
+    if url is not None:
+        options["url"] = url
+    return Client(_Hub, 0, _encode(options), True)

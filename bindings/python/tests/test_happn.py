@@ -1,0 +1,185 @@
+"""The Python layer against a service in this process. Run by ctest, or with PYTHONPATH=<build>/bindings/python."""
+
+import asyncio
+import gc
+import re
+import subprocess
+import sys
+import textwrap
+import unittest
+import weakref
+from pathlib import Path
+
+import happn
+from happn import errors
+
+
+class Verbs(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.service = await happn.Service({"port": 0}).start()
+        self.client = await self.service.client().open()
+
+    async def asyncTearDown(self):
+        await self.client.close()
+        await self.service.close()
+
+    async def test_set_get_remove(self):
+        self.assertEqual(await self.client.set("/a", {"x": 1, "text": "grün"}), {"x": 1, "text": "grün"})
+        self.assertEqual(await self.client.set("/a", {"y": 2}, merge=True), {"x": 1, "text": "grün", "y": 2})
+        self.assertEqual(await self.client.get("/a"), {"x": 1, "text": "grün", "y": 2})
+        self.assertIsNone(await self.client.get("/nothing"))
+        await self.client.set("/b", [1, 2])
+        self.assertEqual(sorted(await self.client.get_paths("/*")), ["/a", "/b"])
+        self.assertEqual(await self.client.get_paths("/a"), ["/a"])
+        self.assertEqual(await self.client.get_paths("/nothing"), [])
+        self.assertEqual([item["_meta"]["path"] for item in await self.client.get("/*")], ["/a", "/b"])
+        _, meta = await self.client.get_with_meta("/a")
+        self.assertIn("created", meta)
+        self.assertEqual(await self.client.remove("/*"), 2)
+
+    async def test_events_by_iterating(self):
+        async def read():
+            seen = []
+            async for event in subscription:
+                seen.append((event.action, event.path, event.data))
+                if len(seen) == 2:
+                    return seen
+
+        subscription = await self.client.on("/e/*")
+        reader = asyncio.ensure_future(read())
+        await self.client.set("/e/1", {"n": 1})
+        await self.client.remove("/e/1")
+        self.assertEqual(await reader, [("set", "/e/1", {"n": 1}), ("remove", "/e/1", {"removed": 1})])
+
+    async def test_events_by_callback(self):
+        seen = []
+
+        async def later(event):
+            await asyncio.sleep(0)
+            seen.append(event.data)
+
+        plain = await self.client.on("/c", lambda event: seen.append(event.path))
+        awaited = await self.client.on("/c", later, event_type="set")
+        await self.client.set("/c", {"n": 1})
+        await asyncio.sleep(0.01)
+        self.assertCountEqual(seen, ["/c", {"n": 1}])
+        await plain.off()
+        await awaited.off()
+        await self.client.set("/c", {"n": 2})
+        self.assertEqual(len(seen), 2)
+
+    async def test_initial_values(self):
+        await self.client.set("/i/1", {"n": 1})
+        subscription = await self.client.on("/i/*", initialCallback=True)
+        self.assertEqual(subscription.initial[0]["n"], 1)
+
+    async def test_errors(self):
+        with self.assertRaises(happn.BadPath):
+            await self.client.set("/a/*", 1)
+        with self.assertRaises(ValueError):
+            await self.client.set("/a", float("nan"))
+        with self.assertRaises(happn.Unsupported):
+            await self.client.set("/a", 1, consistency=3)
+        with self.assertRaises(happn.Refused) as caught:
+            await self.client.on("*/b")
+        self.assertIn("subscribe failed", str(caught.exception))
+        with self.assertRaises(ConnectionError) as caught:
+            async with happn.connect("ws://127.0.0.1:1"):
+                pass
+        self.assertIn("127.0.0.1:1", str(caught.exception))
+
+    async def test_pipelined(self):
+        await asyncio.gather(*(self.client.set(f"/p/{i}", {"n": i}) for i in range(1000)))
+        self.assertEqual(len(await self.client.get_paths("/p/*")), 1000)
+
+    async def test_a_failing_handler_does_not_stop_the_others(self):
+        failures, seen = [], []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context["exception"]))
+        await self.client.on("/f", lambda event: 1 / 0)
+        await self.client.on("/f", lambda event: seen.append(1))
+        await self.client.set("/f", 1)
+        await asyncio.sleep(0.01)
+        self.assertEqual(seen, [1])
+        self.assertIsInstance(failures[0], ZeroDivisionError)
+
+    async def test_the_service_ends_first(self):
+        reasons = []
+        self.client.on_end = reasons.append
+        subscription = await self.client.on("/a")
+        await self.service.close()
+        self.assertEqual([event async for event in subscription], [])
+        with self.assertRaises(happn.Closed):
+            await self.client.get("/a")
+
+    async def test_handlers_are_released(self):
+        class Watched:
+            def __call__(self, event):
+                pass
+
+        handler = Watched()
+        reference = weakref.ref(handler)
+        subscription = await self.client.on("/w", handler)
+        await subscription.off()
+        del handler, subscription
+        await self.client.get("/w")
+        gc.collect()
+        self.assertIsNone(reference())
+
+
+class Life(unittest.TestCase):
+    def run_python(self, text):
+        result = subprocess.run([sys.executable, "-c", textwrap.dedent(text)], capture_output=True, text=True, timeout=20)
+        return result.returncode, result.stdout, result.stderr
+
+    def test_leaving_without_closing(self):
+        code, out, err = self.run_python("""
+            import asyncio, happn
+            async def main():
+                global service, client
+                service = await happn.Service({"port": 0}).start()
+                client = await service.client().open()
+                await client.on("/a", lambda event: None)
+                await client.set("/a", 1)
+                print("left")
+            asyncio.run(main())
+        """)
+        self.assertEqual((code, out.strip()), (0, "left"), err)
+
+    def test_sys_exit_in_a_handler(self):
+        code, out, err = self.run_python("""
+            import asyncio, sys, happn
+            async def main():
+                async with happn.Service({"port": 0}) as service, service.client() as client:
+                    await client.on("/a", lambda event: sys.exit(3))
+                    await client.set("/a", 1)
+                    await asyncio.sleep(5)
+            asyncio.run(main())
+        """)
+        self.assertEqual(code, 3, err)
+
+    def test_a_forked_child_is_told(self):
+        code, out, err = self.run_python("""
+            import asyncio, os, happn
+            async def main():
+                async with happn.Service({"port": 0}) as service, service.client() as client:
+                    child = os.fork()
+                    if child == 0:
+                        try:
+                            await client.set("/a", 1)
+                        except happn.Forked:
+                            os._exit(0)
+                        os._exit(1)
+                    assert os.waitpid(child, 0)[1] == 0
+                    await client.set("/a", 1)
+            asyncio.run(main())
+        """)
+        self.assertEqual(code, 0, err)
+
+    def test_every_status_has_its_exception(self):
+        header = Path(__file__).parents[3] / "include" / "happn" / "status.def"
+        codes = [int(code) for code in re.findall(r"^X\(E_\w+, (-\d+)", header.read_text(), re.M)]
+        self.assertEqual(sorted(codes), sorted(errors.BY_STATUS))
+
+
+if __name__ == "__main__":
+    unittest.main()

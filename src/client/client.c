@@ -1,0 +1,371 @@
+/* The verbs, and the life of a client.
+ *
+ * Open: the link connects, configure-session and login go over it, the answer to the login is the answer to the open. What is
+ * called before that waits in the link, in order. End: the peer or the network closed; what is pending is answered, only
+ * close is left. Close: the link closes, what is pending is answered, the handles close, the memory goes; each step in a
+ * later turn than the one before, so callbacks of the caller may close at any time. */
+
+#include "client/client.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "client/connect.h"
+#include "core/core.h"
+#include "json/scan.h"
+#include "json/write.h"
+#include "paths/path.h"
+
+happn_status client_check(const happn_client *client)
+{
+    if (client->is_closing || client->is_ended || client->link == NULL) {
+        return HAPPN_E_CLOSED;
+    }
+    return HAPPN_OK;
+}
+
+struct str client_options(struct str options, const char *name)
+{
+    return json_type_of(options) == JSON_OBJECT ? json_get(options, name) : STR_NONE;
+}
+
+/* --- life */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    happn_client *client = handle->data;
+    if (--client->handles != 0) {
+        return;
+    }
+    void (*closed)(void *arg) = client->closed;
+    void *arg = client->closed_arg;
+    channels_fini(client);
+    idmap_fini(&client->pending);
+    arena_fini(&client->arena);
+    buf_fini(&client->out);
+    buf_fini(&client->in);
+    runtime_remove(client->runtime, &client->part);
+    memory_free(client->allocator, client);
+    if (closed != NULL) {
+        closed(arg);
+    }
+}
+
+static void tell_connected(happn_client *client, happn_status status, const happn_error *error)
+{
+    happn_done_fn connected = client->connected;
+    client->connected = NULL;
+    if (connected != NULL) {
+        connected(status, error, client->connected_arg);
+    }
+}
+
+static void on_link_closed(void *owner)
+{
+    happn_client *client = owner;
+    happn_error error;
+    error_set(&error, HAPPN_E_CLOSED, "the client was closed");
+    client->link = NULL;
+    tell_connected(client, HAPPN_E_CLOSED, &error);
+    requests_fail_all(client, &error);
+    uv_close((uv_handle_t *)&client->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&client->later, on_handle_closed);
+}
+
+static void on_received(void *owner, struct str text)
+{
+    reply_received(owner, text);
+}
+
+static void on_ended(void *owner, happn_status status, const char *reason)
+{
+    happn_client *client = owner;
+    happn_error error;
+    const char *why = client->farewell[0] != '\0' ? client->farewell : reason;
+    client->is_ended = true;
+    error_set(&error, status, "%s", reason);
+    tell_connected(client, status, &error);
+    error_set(&error, HAPPN_E_CLOSED, "the connection ended: %s", why);
+    requests_fail_all(client, &error);
+    if (client->ended != NULL && !client->is_closing) {
+        client->ended(why, client->ended_arg);
+    }
+}
+
+static const struct client_link_events link_events = {on_received, on_ended};
+
+static void close_part(struct runtime_part *part)
+{
+    happn_client *client = (happn_client *)part;
+    if (!client->is_closing) {
+        happn_client_close(client, NULL, NULL);
+    }
+}
+
+static happn_client *client_new(happn_runtime *runtime, happn_done_fn done, void *arg)
+{
+    const struct allocator *allocator = runtime_allocator(runtime);
+    happn_client *client = memory_zalloc(allocator, sizeof *client);
+    if (client == NULL) {
+        return NULL;
+    }
+    client->runtime = runtime;
+    client->loop = runtime_loop(runtime);
+    client->allocator = allocator;
+    client->connected = done;
+    client->connected_arg = arg;
+    client->timeout_ms = CLIENT_TIMEOUT_MS;
+    idmap_init(&client->pending, allocator);
+    idmap_init(&client->channels, allocator);
+    idmap_init(&client->subscriptions, allocator);
+    arena_init(&client->arena, allocator);
+    buf_init(&client->out, allocator, CLIENT_MAX_MESSAGE);
+    buf_init(&client->in, allocator, CLIENT_MAX_MESSAGE);
+    uv_timer_init(&client->loop->uv, &client->timer);
+    uv_idle_init(&client->loop->uv, &client->later);
+    client->timer.data = client->later.data = client;
+    client->handles = 2;
+    client->part.close = close_part;
+    runtime_add(runtime, &client->part);
+    return client;
+}
+
+/* Nothing has been promised yet: no callback comes. */
+static void client_drop(happn_client *client)
+{
+    client->connected = NULL;
+    happn_client_close(client, NULL, NULL);
+}
+
+void happn_client_close(happn_client *client, void (*closed)(void *arg), void *arg)
+{
+    if (client == NULL) {
+        return;
+    }
+    if (closed != NULL) {
+        client->closed = closed;
+        client->closed_arg = arg;
+    }
+    if (client->is_closing) {
+        return;
+    }
+    client->is_closing = true;
+    if (client->link != NULL) {
+        client->link->ops->close(client->link, on_link_closed);
+    } else {
+        on_link_closed(client);
+    }
+}
+
+void happn_client_on_end(happn_client *client, void (*ended)(const char *reason, void *arg), void *arg)
+{
+    client->ended = ended;
+    client->ended_arg = arg;
+}
+
+/* --- the first words */
+
+static bool login_answered(happn_client *client, struct pending *pending, const happn_result *result)
+{
+    (void)pending;
+    if (result->status == HAPPN_OK) {
+        struct str data = str_make(result->data, result->data_len);
+        struct str id = json_string(&client->arena, json_get(data, "id"));
+        snprintf(client->session_id, sizeof client->session_id, "%.*s", (int)(id.len < 79 ? id.len : 0), id.ptr != NULL ? id.ptr : "");
+    }
+    tell_connected(client, result->status, result->error);
+    return false;
+}
+
+/* When it fails the login's answer would only be a consequence. */
+static bool configure_answered(happn_client *client, struct pending *pending, const happn_result *result)
+{
+    (void)pending;
+    if (result->status != HAPPN_OK) {
+        tell_connected(client, result->status, result->error);
+    }
+    return false;
+}
+
+static happn_status send_first(happn_client *client, const char *action, pending_hook hook, struct str data, uint64_t timeout_ms)
+{
+    struct pending *pending = request_new(client, action, NULL, NULL);
+    if (pending == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    pending->hook = hook;
+    request_begin(client, pending);
+    request_add(client, "data", data);
+    happn_status status = request_send(client, pending, timeout_ms);
+    if (status != HAPPN_OK) {
+        request_free(client, pending);
+    }
+    return status;
+}
+
+/* credentials: the members of login's data in `options`, or unset. */
+static happn_status introduce(happn_client *client, struct str options, uint64_t timeout_ms)
+{
+    static const char *const names[] = {"username", "password", "token", "info"};
+    struct buf login;
+    buf_init(&login, client->allocator, CLIENT_MAX_MESSAGE);
+    buf_add_lit(&login, "{\"protocol\":\"happn_2\"");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct str value = client_options(options, names[i]);
+        if (str_is_set(value)) {
+            buf_add_format(&login, ",\"%s\":", names[i]);
+            buf_add_str(&login, value);
+        }
+    }
+    buf_add_char(&login, '}');
+    happn_status status = login.status;
+    if (status == HAPPN_OK) {
+        status = send_first(client, "configure-session", configure_answered, STR_LIT("{\"protocol\":\"happn_2\"}"), timeout_ms);
+    }
+    if (status == HAPPN_OK) {
+        status = send_first(client, "login", login_answered, buf_str(&login), timeout_ms);
+    }
+    buf_fini(&login);
+    return status;
+}
+
+happn_status happn_client_open(happn_service *service, happn_done_fn done, void *arg, happn_client **out)
+{
+    if (service == NULL || out == NULL) {
+        return HAPPN_E_ARGUMENT;
+    }
+    *out = NULL;
+    happn_client *client = client_new(happn_service_runtime(service), done, arg);
+    if (client == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    happn_status status = link_inprocess_open(service, &link_events, client, &client->link);
+    status = status == HAPPN_OK ? introduce(client, STR_NONE, 0) : status;
+    if (status != HAPPN_OK) {
+        client_drop(client);
+        return status;
+    }
+    *out = client;
+    return HAPPN_OK;
+}
+
+happn_status happn_client_connect(happn_runtime *runtime, const char *options, size_t len, happn_done_fn done, void *arg,
+                                  happn_client **out)
+{
+    if (runtime == NULL || out == NULL) {
+        return HAPPN_E_ARGUMENT;
+    }
+    *out = NULL;
+    struct str text = options != NULL ? str_make(options, len) : STR_LIT("{}");
+    struct connect_options connect;
+    happn_status status = connect_read(text, runtime_allocator(runtime), &connect);
+    if (status != HAPPN_OK) {
+        return status;
+    }
+    happn_client *client = client_new(runtime, done, arg);
+    if (client == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    client->timeout_ms = connect.timeout_ms;
+    status = link_websocket_open(client->loop, client->allocator, &connect.link, &link_events, client, &client->link);
+    status = status == HAPPN_OK ? introduce(client, text, connect.connect_ms) : status;
+    if (status != HAPPN_OK) {
+        client_drop(client);
+        return status;
+    }
+    *out = client;
+    return HAPPN_OK;
+}
+
+/* --- the verbs */
+
+struct call {
+    const char *action;
+    const char *path;
+    enum path_use use;
+    struct str data;    /* JSON */
+    struct str options; /* JSON, or unset */
+    happn_result_fn done;
+    void *arg;
+};
+
+static happn_status check_json(struct str text)
+{
+    if (text.ptr == NULL || !utf8_is_valid(text)) {
+        return HAPPN_E_JSON;
+    }
+    return json_check(text, NULL);
+}
+
+static happn_status check_call(const happn_client *client, const struct call *call)
+{
+    happn_status status = client_check(client);
+    if (status == HAPPN_OK) {
+        status = path_check(str_of(call->path), call->use, NULL);
+    }
+    if (status == HAPPN_OK && !utf8_is_valid(str_of(call->path))) {
+        status = HAPPN_E_PATH;
+    }
+    if (status == HAPPN_OK) {
+        status = check_json(call->data);
+    }
+    if (status == HAPPN_OK && str_is_set(call->options)) {
+        status = check_json(call->options);
+    }
+    if (status == HAPPN_OK && str_is_set(call->options) && json_type_of(call->options) != JSON_OBJECT) {
+        status = HAPPN_E_JSON;
+    }
+    return status;
+}
+
+static happn_status carry_out(happn_client *client, const struct call *call)
+{
+    if (client == NULL || call->path == NULL) {
+        return HAPPN_E_ARGUMENT;
+    }
+    happn_status status = check_call(client, call);
+    if (status != HAPPN_OK) {
+        return status;
+    }
+    struct pending *pending = request_new(client, call->action, call->done, call->arg);
+    if (pending == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    request_begin(client, pending);
+    request_add_string(client, "path", str_of(call->path));
+    request_add(client, "data", call->data);
+    request_add(client, "options", call->options);
+    int64_t timeout_ms = json_int(client_options(call->options, "timeout"), 0);
+    status = request_send(client, pending, timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
+    if (status != HAPPN_OK) {
+        request_free(client, pending);
+    }
+    return status;
+}
+
+happn_status happn_client_set(happn_client *client, const char *path, const char *json, size_t len, const char *options,
+                              happn_result_fn done, void *arg)
+{
+    struct call call = {"set", path, PATH_FOR_SET, str_make(json, len), str_of(options), done, arg};
+    return carry_out(client, &call);
+}
+
+happn_status happn_client_get(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
+{
+    struct call call = {"get", path, PATH_FOR_GET, STR_LIT("null"), str_of(options), done, arg};
+    return carry_out(client, &call);
+}
+
+happn_status happn_client_get_paths(happn_client *client, const char *path, happn_result_fn done, void *arg)
+{
+    struct str options = STR_LIT("{\"options\":{\"path_only\":true}}");
+    struct call call = {"get", path, PATH_FOR_GET, STR_LIT("null"), options, done, arg};
+    return carry_out(client, &call);
+}
+
+happn_status happn_client_remove(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
+{
+    struct call call = {"remove", path, PATH_FOR_REMOVE, STR_LIT("null"), str_of(options), done, arg};
+    return carry_out(client, &call);
+}

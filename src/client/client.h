@@ -1,0 +1,131 @@
+/* What the files of the client share. The verbs are in client.c; requests.c knows which of them wait for an answer,
+ * channels.c who wants which events, reply.c what the server says. */
+#ifndef HAPPN_CLIENT_CLIENT_H
+#define HAPPN_CLIENT_CLIENT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/idmap.h"
+#include "base/runtime.h"
+#include "client/link.h"
+#include "happn/client.h"
+
+enum { CLIENT_TIMEOUT_MS = 30000, CLIENT_MAX_PENDING = 1 << 20, CLIENT_MAX_MESSAGE = 32 << 20 };
+
+struct pending;
+
+/* Looks at the answer before the caller does; false: the caller's callback comes another time. */
+typedef bool (*pending_hook)(happn_client *client, struct pending *pending, const happn_result *result);
+
+/* A request that waits for its answer. */
+struct pending {
+    struct idmap_node node;          /* by event id; 0: not sent */
+    struct pending *previous, *next; /* in the list of its deadline, or of what is answered here */
+    struct deadlines *deadlines;
+    uint64_t due;
+    const char *action;
+    happn_result_fn done;
+    void *arg;
+    pending_hook hook;
+    void *context;                   /* the hook's */
+};
+
+/* Requests in the order of their deadlines. Those with the usual time limit are in it by being appended, so they have
+ * a list of their own. */
+struct deadlines {
+    struct pending *first, *last;
+};
+
+enum { USUAL, SPECIAL };
+
+/* One `on`. Freed when nothing points to it any more. */
+struct client_subscription {
+    struct idmap_node node; /* by handle */
+    struct client_subscription *next, *dead_next;
+    struct client_channel *channel;
+    happn_event_fn event;
+    void *arg;
+    char *reference;       /* what off names: a raw JSON string; NULL when the server gave none */
+    struct pending *off;   /* an off that came before the server had answered the on */
+    int64_t left;          /* events until it ends itself; 0: no limit */
+    bool is_answered, is_dead, wants_initial, emits_initial;
+};
+
+/* All subscriptions with the same text, such as "/SET@/a/b". */
+struct client_channel {
+    struct idmap_node node; /* by the hash of the text */
+    struct client_subscription *first, *last;
+    struct str text;
+    char bytes[];
+};
+
+struct happn_client {
+    struct runtime_part part;
+    happn_runtime *runtime;
+    struct loop *loop;
+    const struct allocator *allocator;
+    struct client_link *link;
+    bool is_ended, is_closing;
+
+    happn_done_fn connected; /* until it was called */
+    void *connected_arg;
+    void (*ended)(const char *reason, void *arg);
+    void *ended_arg;
+    void (*closed)(void *arg);
+    void *closed_arg;
+
+    struct idmap pending;
+    struct deadlines deadlines[2], local;
+    uint64_t last_event_id;
+    uint64_t timeout_ms;
+    uv_timer_t timer;
+    uv_idle_t later;
+    int handles;
+
+    struct idmap channels, subscriptions;
+    int64_t last_handle;
+    int delivering;                   /* events being handed out: nothing is freed meanwhile */
+    struct client_subscription *dead; /* freed afterwards */
+
+    struct arena arena;  /* what belongs to the message being read */
+    struct buf out, in;  /* a request being written, an answer being put together */
+    char session_id[80];
+    char farewell[256];  /* why the server said it would close */
+    char target[320];    /* for error texts */
+};
+
+/* --- requests.c */
+struct pending *request_new(happn_client *client, const char *action, happn_result_fn done, void *arg);
+void request_free(happn_client *client, struct pending *pending);
+/* Begins the text of a request up to and with its event id. */
+void request_begin(happn_client *client, struct pending *pending);
+void request_add(happn_client *client, const char *member, struct str json);
+void request_add_string(happn_client *client, const char *member, struct str plain);
+/* Sends the text. When it fails the pending is still the caller's. timeout_ms 0: the usual. */
+happn_status request_send(happn_client *client, struct pending *pending, uint64_t timeout_ms);
+/* Answers with OK and null, later, without asking the server. */
+void request_answer_later(happn_client *client, struct pending *pending);
+/* The answer for this event id has come; false: nobody waits for it. */
+bool request_answered(happn_client *client, uint64_t event_id, const happn_result *result);
+void request_finish(happn_client *client, struct pending *pending, const happn_result *result);
+void requests_fail_all(happn_client *client, const happn_error *error);
+void requests_on_timer(uv_timer_t *timer);
+void requests_on_later(uv_idle_t *idle);
+
+/* --- reply.c */
+void reply_received(happn_client *client, struct str text);
+happn_result result_ok(void);
+happn_result result_of(const happn_error *error);
+
+/* --- channels.c */
+/* An event came on a channel. */
+void channels_deliver(happn_client *client, struct str channel, struct str data, struct str meta);
+/* How many subscriptions the channel has here. */
+size_t channels_count(happn_client *client, struct str channel);
+void channels_fini(happn_client *client);
+
+/* --- client.c */
+happn_status client_check(const happn_client *client);
+struct str client_options(struct str options, const char *name);
+
+#endif
