@@ -24,7 +24,7 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_service_new(happn_runtime *runtime, 
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_set(happn_service *service, const char *key, const char *json,
                                                         happn_error *error);
 
-/* Layers and routes of the host, before start. method "*" stands for all, path may end in `*`. */
+/* Layers and routes of the host, before start or later (from the next request on). method "*" stands for all, path may end in `*`. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_route(happn_service *service, const char *method, const char *path,
                                                               happn_route_fn fn, void *arg);

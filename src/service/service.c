@@ -52,7 +52,7 @@ happn_status happn_service_set(happn_service *service, const char *key, const ch
 
 happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg)
 {
-    if (service->state != SERVICE_NEW || fn == NULL) {
+    if (service->state == SERVICE_CLOSING || fn == NULL) {
         return HAPPN_E_ARGUMENT;
     }
     return layers_add(&service->core, outbound != 0, fn, arg);
@@ -60,7 +60,7 @@ happn_status happn_service_add_layer(happn_service *service, int outbound, happn
 
 happn_status happn_service_add_route(happn_service *service, const char *method, const char *path, happn_route_fn fn, void *arg)
 {
-    if (service->state != SERVICE_NEW || fn == NULL || path[0] != '/') {
+    if (service->state == SERVICE_CLOSING || fn == NULL || path[0] != '/') {
         return HAPPN_E_ARGUMENT;
     }
     return core_add_route(&service->core, method, path, fn, arg);

@@ -100,7 +100,7 @@ static happn_status enqueue(struct sqlite *sqlite, struct store_op *op)
 /* A failure (the database may be busy for a moment) is not the last word: the storage thread tries again. */
 static bool answer_at_once(struct sqlite *sqlite, struct store_op *op)
 {
-    if (op->kind != STORE_GET || unfinished_has(&sqlite->unfinished, op->path)) {
+    if (op->kind != STORE_GET || unfinished_has(&sqlite->unfinished, op->path) || (op->in_order && sqlite->waiting != 0)) {
         return false;
     }
     if (sqlite_operation_run(&sqlite->reader, op, op->arena) == HAPPN_OK) {

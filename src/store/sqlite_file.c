@@ -6,6 +6,8 @@
 
 #include "store/sqlite_file.h"
 
+#include "base/error.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -147,7 +149,7 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static happn_status connect(struct sqlite_file *file, const struct sqlite_options *options, int flags,
+static happn_status open_connection(struct sqlite_file *file, const struct sqlite_options *options, int flags,
                             happn_error *error)
 {
     *file = (struct sqlite_file){.checkpoint_pages = (int)options->checkpoint_pages};
@@ -205,7 +207,7 @@ static happn_status set_up(struct sqlite_file *file, const struct sqlite_options
 
 happn_status sqlite_file_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
 {
-    happn_status status = connect(file, options, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    happn_status status = open_connection(file, options, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
     if (status == HAPPN_OK) {
         status = set_up(file, options, error);
     }
@@ -218,7 +220,7 @@ happn_status sqlite_file_open(struct sqlite_file *file, const struct sqlite_opti
 happn_status sqlite_file_open_reader(struct sqlite_file *file, const struct sqlite_options *options,
                                      happn_error *error)
 {
-    happn_status status = connect(file, options, SQLITE_OPEN_READONLY, error);
+    happn_status status = open_connection(file, options, SQLITE_OPEN_READONLY, error);
     if (status == HAPPN_OK) {
         sqlite3_busy_timeout(file->db, 0); /* it is the loop that would wait */
         use_cache(file, options);
