@@ -38,7 +38,7 @@ static void finish(struct request *request)
     reply->path = request->path;
     if (!request->options.no_publish) {
         publish(request);
-        reply->published = request->options.consistency != 0;
+        reply->published = request->options.consistency != 0 || request->session->protocol->number == 3; /* as each did */
     }
     core_reply(request);
 }

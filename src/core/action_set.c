@@ -65,7 +65,7 @@ static void finish(struct request *request)
     }
     /* The publication looks at the request, which is gone after the reply: level 0 only differs in what it says. */
     publish(request, &request->op.document, is_stored);
-    reply->published = request->options.consistency != 0;
+    reply->published = request->options.consistency != 0 || request->session->protocol->number == 3; /* as each did */
     core_reply(request);
 }
 

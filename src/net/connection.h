@@ -45,6 +45,8 @@ struct listener {
 int websocket_open(struct listener *listener, struct lws *wsi, struct connection *connection);
 int websocket_receive(struct connection *connection, struct lws *wsi, struct str part);
 int websocket_writeable(struct connection *connection);
+/* The peer has sent its close frame: 0 lets lws answer it. */
+int websocket_peer_closes(struct connection *connection);
 void websocket_gone(struct connection *connection);
 void websocket_flush(struct loop_flush *flush);
 void websocket_heard(struct connection *connection);

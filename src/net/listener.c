@@ -43,6 +43,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return websocket_writeable(connection);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return websocket_peer_closes(connection);
     case LWS_CALLBACK_CLOSED:
         websocket_gone(connection);
         return 0;
@@ -99,6 +101,7 @@ static happn_status open_context(struct listener *listener, happn_error *error)
                                              .pcontext = &listener->context,
                                              .user = listener,
                                              .timeout_secs = (unsigned)listener->options.handshake_seconds,
+                                             .timeout_secs_ah_idle = (unsigned)listener->options.handshake_seconds,
                                              .keepalive_timeout = 60,
                                              .fd_limit_per_thread = (unsigned)listener->options.connections + 64,
                                              .vhost_name = "happn"};

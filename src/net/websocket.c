@@ -18,6 +18,7 @@ enum {
     PART = 65536,           /* of a larger one */
     SPARE_BUFFERS = 64,
     SPARE_BYTES = 262144,   /* a larger buffer is not kept */
+    CLOSE_SECONDS = 5,      /* the peer has to answer our close frame */
     TRICKLE = 256           /* fewer bytes than this do not count as a sign of life */
 };
 
@@ -246,10 +247,16 @@ static void close_link(struct link *link, const char *reason)
 {
     struct websocket *websocket = (struct websocket *)link;
     (void)reason;
-    if (!websocket->is_closing) {
-        websocket->is_closing = true;
-        mark_dirty(websocket);
+    static const char frame[] = {(char)0x88, 2, 3, (char)0xE8}; /* 1000 */
+    if (websocket->is_closing || websocket->is_killed) {
+        return;
     }
+    websocket->is_closing = true;
+    if (open_out(websocket)) {
+        buf_add(&websocket->out, frame, sizeof frame); /* lws would not send one that is asked for outside RECEIVE */
+    }
+    mark_dirty(websocket);
+    lws_set_timeout(websocket->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
 }
 
 static const struct link_ops ops = {begin, commit, send_payload, close_link};
@@ -454,11 +461,6 @@ static bool write_all(struct websocket *websocket)
     return true;
 }
 
-static bool has_output(const struct websocket *websocket)
-{
-    return websocket->pieces != NULL || gathered(websocket) != 0;
-}
-
 /* At the end of a turn of the loop. */
 void websocket_flush(struct loop_flush *flush)
 {
@@ -469,9 +471,6 @@ void websocket_flush(struct loop_flush *flush)
         websocket->is_dirty = false;
         if (websocket->is_killed || !write_all(websocket)) {
             continue;
-        }
-        if (websocket->is_closing && !has_output(websocket)) {
-            lws_callback_on_writable(websocket->wsi); /* a connection may only be closed from its callback */
         }
         if (websocket->is_paused) {
             resume_reading(websocket);
@@ -491,11 +490,12 @@ int websocket_writeable(struct connection *connection)
     if (websocket->is_paused) {
         resume_reading(websocket);
     }
-    if (websocket->is_closing && !has_output(websocket) && !lws_partial_buffered(websocket->wsi)) {
-        lws_close_reason(websocket->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
-        return -1;
-    }
     return 0;
+}
+
+int websocket_peer_closes(struct connection *connection)
+{
+    return connection->websocket != NULL && connection->websocket->is_closing ? -1 : 0;
 }
 
 static void remove_dirty(struct websocket *websocket)

@@ -1,0 +1,139 @@
+// The table of docs/internals/bad-input.md, row by row: what each gets, and that nobody else notices.
+'use strict';
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const net = require('node:net');
+const fs = require('node:fs');
+const WebSocket = require('ws');
+const { Server } = require('./support/server');
+const { Client } = require('./support/clients');
+
+let server;
+let witness;
+
+test.before(async () => {
+  server = await Server.start(['--set', 'services.transport.config.messageBytes=1000000', '--set',
+    'services.transport.config.queueBytes=4000000', '--set', 'services.transport.config.handshakeSeconds=2',
+    '--set', 'services.transport.config.silenceMs=1500']);
+  witness = await Client.connect('13', server.port);
+});
+
+test.after(async () => {
+  await witness.disconnect();
+  await server.stop();
+});
+
+/** Somebody else works as before, and the memory is what it was. */
+async function nobodyNotices() {
+  await witness.set('/witness', { at: Date.now() });
+  assert.ok((await witness.get('/witness')).at);
+  const status = fs.readFileSync(`/proc/${server.child.pid}/status`, 'utf8');
+  assert.ok(Number(/VmRSS:\s+(\d+)/.exec(status)[1]) < 400000, 'memory is bounded');
+}
+
+function raw(path = '/primus') {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`);
+  const messages = [];
+  const waiting = [];
+  socket.on('message', (data) => {
+    const text = data.toString();
+    if (waiting.length) waiting.shift()(text);
+    else messages.push(text);
+  });
+  socket.on('error', () => {});
+  socket.next = () => (messages.length ? Promise.resolve(messages.shift()) : new Promise((resolve) => waiting.push(resolve)));
+  socket.opened = new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+  socket.closed = new Promise((resolve) => socket.on('close', resolve));
+  return socket;
+}
+
+async function ignored(text) {
+  const socket = raw();
+  await socket.opened;
+  socket.send(text);
+  socket.send('{"action":"describe","eventId":9}');
+  assert.match(await socket.next(), /"eventId":9/);
+  socket.terminate();
+  await nobodyNotices();
+}
+
+test('text that is not JSON is ignored and counted', () => ignored('{"action":'));
+test('JSON nested 10 000 deep is ignored', () => ignored('['.repeat(10000) + ']'.repeat(10000)));
+test('JSON that is no request is ignored', () => ignored('[1,2,3]'));
+test('a binary frame is ignored', () => ignored(Buffer.from([1, 2, 3])));
+
+test('invalid UTF-8 closes that connection with 1007', async () => {
+  const socket = raw();
+  await socket.opened;
+  socket._sender.constructor.frame(Buffer.from([0x22, 0xff, 0x22]), { fin: true, opcode: 1, mask: true, readOnly: false, generateMask: null, maskBuffer: Buffer.alloc(4), rsv1: false })
+    .forEach((part) => socket._socket.write(part));
+  assert.equal(await socket.closed, 1007);
+  await nobodyNotices();
+});
+
+test('a 100 MB frame closes that connection with 1009 as soon as it is announced', async () => {
+  const socket = raw();
+  await socket.opened;
+  const header = Buffer.alloc(14);
+  header[0] = 0x81;
+  header[1] = 0xff;
+  header.writeBigUInt64BE(100000000n, 2);
+  socket._socket.write(header);
+  socket._socket.write(Buffer.alloc(1000));
+  assert.equal(await socket.closed, 1009);
+  await nobodyNotices();
+});
+
+test('an unknown action, a path that is not a string, a request before configure-session: a named error', async () => {
+  const socket = raw();
+  await socket.opened;
+  socket.send('{"action":"dance","eventId":1}');
+  assert.match(await socket.next(), /unknown action: dance/);
+  socket.send('{"action":"set","eventId":2,"path":7,"data":1}');
+  assert.match(await socket.next(), /Bad path \[7\], must be a string/);
+  socket.send('{"action":"set","eventId":3,"path":"/early","data":1}');
+  assert.match(await socket.next(), /"status":"ok".*"eventId":3|"eventId":3.*"status":"ok"/);
+  socket.terminate();
+  await nobodyNotices();
+});
+
+test('half a handshake is closed after handshakeSeconds', async () => {
+  const socket = net.connect(server.port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('GET /primus HTTP/1.1\r\nUpgr');
+  await new Promise((resolve) => socket.on('close', resolve));
+  await nobodyNotices();
+});
+
+test('an upgrade elsewhere than /primus is refused', async () => {
+  const socket = raw('/elsewhere');
+  await assert.rejects(socket.opened);
+  await nobodyNotices();
+});
+
+test('a client that sends one byte a second is dropped as silent', async () => {
+  const socket = raw();
+  await socket.opened;
+  const frame = Buffer.from([0x81, 0xfe, 0x01, 0x00, 0, 0, 0, 0]);
+  socket._socket.write(frame);
+  const timer = setInterval(() => socket._socket.write('x'), 300);
+  await socket.closed;
+  clearInterval(timer);
+  await nobodyNotices();
+});
+
+test('a client that never reads is cut off at its queue limit', async () => {
+  const socket = raw();
+  await socket.opened;
+  socket.send('{"action":"on","eventId":1,"path":"/ALL@/flood/*"}');
+  await socket.next();
+  socket._socket.pause();
+  const gone = server.nextLine(/cut off/);
+  const data = { text: 'x'.repeat(100000) };
+  let isGone = false;
+  gone.then(() => { isGone = true; });
+  for (let i = 0; i < 2000 && !isGone; i++) await witness.set('/flood/1', data);
+  await gone;
+  socket.terminate();
+  await nobodyNotices();
+});
