@@ -40,7 +40,8 @@ static bool grow(struct buf *buf, size_t need)
     return true;
 }
 
-bool buf_reserve(struct buf *buf, size_t more)
+/* The slow way of buf_reserve. */
+bool buf_grow(struct buf *buf, size_t more)
 {
     if (buf->status != HAPPN_OK) {
         return false;
@@ -53,14 +54,6 @@ bool buf_reserve(struct buf *buf, size_t more)
         return false;
     }
     return grow(buf, buf->len + more);
-}
-
-void buf_add(struct buf *buf, const void *bytes, size_t len)
-{
-    if (len != 0 && buf_reserve(buf, len)) {
-        memcpy(buf->ptr + buf->len, bytes, len);
-        buf->len += len;
-    }
 }
 
 void buf_add_str(struct buf *buf, struct str text)
@@ -85,10 +78,17 @@ void buf_add_i64(struct buf *buf, int64_t number)
     char digits[24];
     char *p = digits + sizeof digits;
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    do {
+    while (rest >= 100) {
+        unsigned pair = (unsigned)(rest % 100);
+        rest /= 100;
+        *--p = (char)('0' + pair % 10);
+        *--p = (char)('0' + pair / 10);
+    }
+    if (rest >= 10) {
         *--p = (char)('0' + rest % 10);
         rest /= 10;
-    } while (rest != 0);
+    }
+    *--p = (char)('0' + rest);
     if (number < 0) {
         *--p = '-';
     }

@@ -22,10 +22,23 @@ void buf_fini(struct buf *buf);
 /* Forgets the content and an earlier failure, keeps the memory. */
 void buf_clear(struct buf *buf);
 
-/* Makes room for `more` bytes after buf->len; false sets buf->status (E_LIMIT or E_MEMORY). */
-bool buf_reserve(struct buf *buf, size_t more);
+bool buf_grow(struct buf *buf, size_t more);
 
-void buf_add(struct buf *buf, const void *bytes, size_t len);
+/* Makes room for `more` bytes after buf->len; false sets buf->status (E_LIMIT or E_MEMORY). */
+static inline bool buf_reserve(struct buf *buf, size_t more)
+{
+    bool has_room = buf->status == HAPPN_OK && more <= buf->capacity - buf->len;
+    return has_room || buf_grow(buf, more);
+}
+
+static inline void buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+    if (len != 0 && buf_reserve(buf, len)) {
+        memcpy(buf->ptr + buf->len, bytes, len);
+        buf->len += len;
+    }
+}
+
 void buf_add_str(struct buf *buf, struct str text);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);

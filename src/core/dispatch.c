@@ -53,47 +53,114 @@ static const struct action_entry *find_action(enum action action)
     return NULL;
 }
 
-void dispatch_read_options(struct request *request)
-{
-    struct json_member wanted[] = {
-        {STR_LIT("noStore"), {0}},     {STR_LIT("noPublish"), {0}},       {STR_LIT("merge"), {0}},
-        {STR_LIT("path_only"), {0}},   {STR_LIT("initialCallback"), {0}}, {STR_LIT("initialEmit"), {0}},
-        {STR_LIT("consistency"), {0}}, {STR_LIT("depth"), {0}},           {STR_LIT("referenceId"), {0}},
-        {STR_LIT("meta"), {0}},        {STR_LIT("wildcard"), {0}},        {STR_LIT("options"), {0}},
-    };
-    request->options = (struct request_options){.consistency = 2};
-    if (json_type_of(request->options_raw) != JSON_OBJECT ||
-        json_scan(request->options_raw, wanted, sizeof wanted / sizeof wanted[0], NULL) != HAPPN_OK) {
-        return;
-    }
-    request->options.no_store = json_true(wanted[0].value);
-    request->options.no_publish = json_true(wanted[1].value);
-    request->options.merge = json_true(wanted[2].value);
-    request->options.path_only = json_true(wanted[3].value) || json_true(json_get(wanted[11].value, "path_only"));
-    request->options.initial_callback = json_true(wanted[4].value);
-    request->options.initial_emit = json_true(wanted[5].value);
-    request->options.consistency = (int)json_int(wanted[6].value, 2);
-    request->options.depth = (int)json_int(wanted[7].value, 0);
-    request->options.reference_id = wanted[8].value;
-    request->options.meta = json_type_of(wanted[9].value) == JSON_OBJECT ? wanted[9].value : STR_NONE;
-    request->options.wildcard = json_string(&request->arena, wanted[10].value);
-}
+/* The options by their names. Those whose behaviour is still to come are refused by name: silently doing something else
+ * would be worse. */
+enum option { NO_STORE, NO_PUBLISH, MERGE, PATH_ONLY, INITIAL_CALLBACK, INITIAL_EMIT, CONSISTENCY, DEPTH, REFERENCE_ID, META, WILDCARD,
+              NESTED, TO_COME };
 
-/* Options whose behaviour is still to come are refused by name: silently doing something else would be worse. */
-static const char *unsupported_option(const struct request *request)
+static const struct {
+    struct str name;
+    enum option option;
+} options[] = {
+    {STR_LIT("noStore"), NO_STORE},
+    {STR_LIT("noPublish"), NO_PUBLISH},
+    {STR_LIT("merge"), MERGE},
+    {STR_LIT("path_only"), PATH_ONLY},
+    {STR_LIT("initialCallback"), INITIAL_CALLBACK},
+    {STR_LIT("initialEmit"), INITIAL_EMIT},
+    {STR_LIT("consistency"), CONSISTENCY},
+    {STR_LIT("depth"), DEPTH},
+    {STR_LIT("referenceId"), REFERENCE_ID},
+    {STR_LIT("meta"), META},
+    {STR_LIT("wildcard"), WILDCARD},
+    {STR_LIT("options"), NESTED},
+    {STR_LIT("criteria"), TO_COME},
+    {STR_LIT("tag"), TO_COME},
+    {STR_LIT("set_type"), TO_COME},
+    {STR_LIT("increment"), TO_COME},
+    {STR_LIT("targetClients"), TO_COME},
+    {STR_LIT("fields"), TO_COME},
+    {STR_LIT("sort"), TO_COME},
+};
+
+static int find_option(struct str key)
 {
-    static const char *const names[] = {"criteria", "tag", "set_type", "increment", "targetClients", "fields", "sort"};
-    if (json_type_of(request->options_raw) != JSON_OBJECT) {
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        enum json_type type = json_type_of(json_get(request->options_raw, names[i]));
-        if (type != JSON_NONE && type != JSON_NULL) {
-            return names[i];
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (str_equal(key, options[i].name)) {
+            return (int)i;
         }
     }
-    int consistency = request->options.consistency;
-    return consistency == 1 || consistency == 3 ? "consistency" : NULL;
+    return -1;
+}
+
+static void read_consistency(struct request_options *out, struct str value)
+{
+    out->consistency = (int)json_int(value, 2);
+    if (out->consistency == 1 || out->consistency == 3) {
+        out->to_come = "consistency";
+    }
+}
+
+static void read_option(struct request *request, int index, struct str value)
+{
+    struct request_options *out = &request->options;
+    switch (options[index].option) {
+    case NO_STORE:
+        out->no_store = json_true(value);
+        return;
+    case NO_PUBLISH:
+        out->no_publish = json_true(value);
+        return;
+    case MERGE:
+        out->merge = json_true(value);
+        return;
+    case PATH_ONLY:
+        out->path_only = json_true(value) || out->path_only;
+        return;
+    case INITIAL_CALLBACK:
+        out->initial_callback = json_true(value);
+        return;
+    case INITIAL_EMIT:
+        out->initial_emit = json_true(value);
+        return;
+    case CONSISTENCY:
+        read_consistency(out, value);
+        return;
+    case DEPTH:
+        out->depth = (int)json_int(value, 0);
+        return;
+    case REFERENCE_ID:
+        out->reference_id = value;
+        return;
+    case META:
+        out->meta = json_type_of(value) == JSON_OBJECT ? value : STR_NONE;
+        return;
+    case WILDCARD:
+        out->wildcard = json_string(&request->arena, value);
+        return;
+    case NESTED:
+        out->path_only = out->path_only || json_true(json_get(value, "path_only"));
+        return;
+    case TO_COME:
+        if (json_type_of(value) != JSON_NULL) {
+            out->to_come = options[index].name.ptr;
+        }
+        return;
+    }
+}
+
+void dispatch_read_options(struct request *request)
+{
+    request->options = (struct request_options){.consistency = 2};
+    if (json_type_of(request->options_raw) != JSON_OBJECT) {
+        return;
+    }
+    for (struct json_iter it = json_iter(request->options_raw); json_next(&it);) {
+        int index = find_option(it.key);
+        if (index >= 0) {
+            read_option(request, index, it.value);
+        }
+    }
 }
 
 static bool check_path(struct request *request, enum path_use use)
@@ -133,7 +200,7 @@ static void carry_out(struct request *request)
         reply_error(request);
         return;
     }
-    const char *option = entry->needs_path ? unsupported_option(request) : NULL;
+    const char *option = entry->needs_path ? request->options.to_come : NULL;
     if (option != NULL) {
         error_set(&request->error, HAPPN_E_UNSUPPORTED, "the option %s is not available in this version", option);
         reply_error(request);

@@ -37,6 +37,7 @@ struct request_options {
     struct str reference_id; /* off: raw JSON value */
     struct str meta;         /* raw JSON object for publications */
     struct str wildcard;     /* on: "string" or "segment" */
+    const char *to_come;     /* an option this version does not know how to honour */
 };
 
 enum reply_kind {

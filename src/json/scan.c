@@ -38,10 +38,27 @@ static const char *scan_escape(const char *p, const char *end)
     }
 }
 
+/* Eight bytes at once: none of them is a quote, a backslash or a control character. */
+static bool is_plain(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    uint64_t word;
+    memcpy(&word, p, 8);
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t hits = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word);
+    return (hits & highs) == 0;
+}
+
 /* p is at the opening quote; returns what follows the closing one or NULL. */
 static const char *scan_string(const char *p, const char *end)
 {
     for (p++; p < end;) {
+        while (end - p >= 8 && is_plain(p)) {
+            p += 8;
+        }
+        if (p == end) {
+            return NULL;
+        }
         unsigned char c = (unsigned char)*p;
         if (c == '"') {
             return p + 1;
@@ -163,8 +180,10 @@ static bool push(struct scan *scan, bool object)
 
 static struct json_member *find_wanted(struct scan *scan, struct str key)
 {
+    bool has_escapes = str_has(key, '\\');
     for (size_t i = 0; i < scan->count; i++) {
-        if (json_text_is(key, scan->wanted[i].name)) {
+        struct str name = scan->wanted[i].name;
+        if (has_escapes ? json_text_is(key, name) : str_equal(key, name)) {
             return &scan->wanted[i];
         }
     }

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "net/connection.h"
 
-enum { ACCEPTS_A_TURN = 64, READ_BUFFER = 65536, FRAME_PART = 2048, HEADER_BYTES = 8192 };
+enum { ACCEPTS_A_TURN = 64, READ_BUFFER = 65536, FRAME_PART = 2048, HEADER_BYTES = 8192, WRITE_AT_ONCE = 1 << 20 };
 
 static struct listener *listener_of(struct lws *wsi)
 {
@@ -88,7 +88,8 @@ static happn_status open_context(struct listener *listener, happn_error *error)
     listener->protocols[0] = (struct lws_protocols){.name = "happn",
                                                     .callback = on_event,
                                                     .per_session_data_size = sizeof(struct connection),
-                                                    .rx_buffer_size = FRAME_PART};
+                                                    .rx_buffer_size = FRAME_PART,
+                                                    .tx_packet_size = WRITE_AT_ONCE};
     struct lws_context_creation_info info = {.port = CONTEXT_PORT_NO_LISTEN_SERVER,
                                              .protocols = listener->protocols,
                                              .gid = (gid_t)-1,
