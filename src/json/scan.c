@@ -38,26 +38,29 @@ static const char *scan_escape(const char *p, const char *end)
     }
 }
 
-/* Eight bytes at once: none of them is a quote, a backslash or a control character. */
-static bool is_plain(const char *p)
+/* How many of the next bytes, up to eight, are neither a quote nor a backslash nor a control character. Reads eight bytes; the lowest
+ * bit that is found is exact, those above it may be false. */
+static size_t count_plain(const char *p)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     uint64_t word;
     memcpy(&word, p, 8);
     uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
     uint64_t hits = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word);
-    return (hits & highs) == 0;
+    hits &= highs;
+    return hits == 0 ? 8 : (size_t)__builtin_ctzll(hits) / 8;
 }
 
 /* p is at the opening quote; returns what follows the closing one or NULL. */
 static const char *scan_string(const char *p, const char *end)
 {
     for (p++; p < end;) {
-        while (end - p >= 8 && is_plain(p)) {
-            p += 8;
-        }
-        if (p == end) {
-            return NULL;
+        if (end - p >= 8) {
+            size_t plain = count_plain(p);
+            p += plain;
+            if (plain == 8) {
+                continue;
+            }
         }
         unsigned char c = (unsigned char)*p;
         if (c == '"') {
