@@ -6,9 +6,11 @@
 static void fill(struct script_entry *entries, const struct config_scripts *scripts)
 {
     for (size_t i = 0; i < scripts->count; i++) {
-        entries[i] = (struct script_entry){.file = scripts->items[i].file,
-                                           .config = scripts->items[i].config,
-                                           .mount = scripts->items[i].mount};
+        const struct config_script *item = &scripts->items[i];
+        entries[i] = (struct script_entry){.file = item->file.ptr,
+                                           .config_json = item->config.ptr,
+                                           .config_len = item->config.len,
+                                           .mount = item->mount.ptr};
     }
 }
 
@@ -23,10 +25,12 @@ happn_status service_open_scripts(happn_service *service, happn_error *error)
     if (entries == NULL) {
         return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
     }
-    struct scripts_options options = {.root = config->script_root.len != 0 ? config->script_root : config->base_dir,
+    struct scripts_options options = {.root = config->script_root.len != 0 ? config->script_root.ptr : config->base_dir.ptr,
                                       .memory = (size_t)config->script_memory,
-                                      .slice_ms = config->script_slice_ms,
-                                      .wall_ms = config->script_wall_ms,
+                                      .layer_cpu = (unsigned)config->layer_cpu_ms,
+                                      .route_cpu = (unsigned)config->route_cpu_ms,
+                                      .layer_wall = (unsigned)config->layer_wall_ms,
+                                      .route_wall = (unsigned)config->route_wall_ms,
                                       .inbound = entries,
                                       .inbound_count = config->inbound.count,
                                       .outbound = entries + config->inbound.count,
@@ -48,7 +52,11 @@ happn_status happn_reload(happn_service *service, happn_error *error)
         log_write(service->core.log, LOG_INFO, "script", "no scripts are configured: nothing to load");
         return HAPPN_OK;
     }
-    return scripts_reload(service->scripts, error);
+    happn_status status = scripts_reload(service->scripts, error);
+    if (status == HAPPN_OK) {
+        log_write(service->core.log, LOG_INFO, "script", "the scripts were loaded anew");
+    }
+    return status;
 }
 
 void service_close_scripts(happn_service *service, void (*closed)(void *service))

@@ -128,6 +128,10 @@ static happn_status open_listener(happn_service *service, happn_error *error)
 
 static happn_status open_all(happn_service *service, happn_error *error)
 {
+    int64_t compat = service->config.compat;
+    if (compat != 6 && compat != 8 && compat != 13) {
+        return error_set(error, HAPPN_E_CONFIG, "compat must be 6, 8 or 13, not %lld", (long long)compat);
+    }
     apply_config(service);
     happn_status status = open_log(service, error);
     if (status == HAPPN_OK) {
