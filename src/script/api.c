@@ -1,0 +1,248 @@
+/* The table `happn`, as far as it does not wait: answers, values, texts, logging. */
+
+#include <math.h>
+
+#include "base/id.h"
+#include "script/answers.h"
+#include "script/calls.h"
+#include "script/sandbox.h"
+#include "script/view.h"
+
+static const char reply_key, drop_tag;
+
+/* -- answers of layers -- */
+
+/* fail(text), fail(name, text, fields) or fail{name = ..., message = ..., ...}. */
+static int fail(lua_State *L)
+{
+    lua_settop(L, 3);
+    lua_newtable(L);
+    int fields = lua_istable(L, 1) ? 1 : 3;
+    if (!lua_isnil(L, fields)) {
+        luaL_checktype(L, fields, LUA_TTABLE);
+        lua_pushnil(L);
+        while (lua_next(L, fields) != 0) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, 4);
+        }
+    }
+    if (fields == 3) {
+        bool has_name = !lua_isnil(L, 2);
+        lua_pushstring(L, has_name ? luaL_checkstring(L, 1) : "Refused");
+        lua_setfield(L, 4, "name");
+        lua_pushstring(L, luaL_checkstring(L, has_name ? 2 : 1));
+        lua_setfield(L, 4, "message");
+    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_fail_key);
+    lua_setmetatable(L, 4);
+    return lua_error(L);
+}
+
+static int reply(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_newuserdatauv(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &reply_key);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+static int drop(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)&drop_tag);
+    return 1;
+}
+
+bool answer_is_reply(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TUSERDATA && vm_has_metatable(L, index, &reply_key);
+}
+
+void answer_push_value(lua_State *L, int index)
+{
+    lua_getiuservalue(L, index, 1);
+}
+
+bool answer_is_drop(lua_State *L, int index)
+{
+    return lua_touserdata(L, index) == &drop_tag || lua_tocfunction(L, index) == drop;
+}
+
+/* -- values -- */
+
+static int array(lua_State *L)
+{
+    lua_settop(L, 1);
+    if (lua_isnil(L, 1)) {
+        lua_settop(L, 0);
+        lua_newtable(L);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    value_mark_list(L);
+    return 1;
+}
+
+/* A plain copy: nothing in it is lazy, null is happn.null. */
+static int table(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    struct str json = value_encode(L, 1, "document");
+    lua_pushlstring(L, json.ptr, json.len); /* the buffer may be needed again */
+    value_push_plain(L, str_make(lua_tostring(L, -1), json.len));
+    return 1;
+}
+
+static int is_null(lua_State *L)
+{
+    if (lua_gettop(L) == 1) {
+        lua_pushboolean(L, value_is_null(L, 1));
+        return 1;
+    }
+    lua_pushboolean(L, view_has_null(L, 1, 2));
+    return 1;
+}
+
+static int encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    struct str json = value_encode(L, 1, "value");
+    lua_pushlstring(L, json.ptr, json.len);
+    return 1;
+}
+
+static int decode(lua_State *L)
+{
+    size_t len, at = 0;
+    const char *text = luaL_checklstring(L, 1, &len);
+    vm_charge(L, len / 16);
+    happn_status status = json_check(str_make(text, len), &at);
+    if (status != HAPPN_OK) {
+        return luaL_error(L, "happn.json.decode: %s, at byte %d", happn_status_text(status), (int)at + 1);
+    }
+    value_push_plain(L, json_trim(str_make(text, len)));
+    return 1;
+}
+
+static int now(lua_State *L)
+{
+    struct generation *generation = vm_of(L)->owner;
+    lua_pushnumber(L, (lua_Number)loop_now_ms(generation->scripts->core->loop) / 1000);
+    return 1;
+}
+
+static int uuid(lua_State *L)
+{
+    char text[37];
+    id_uuid(text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
+/* path("/orders", id): no part may add a level or become a pattern. */
+static int path(lua_State *L)
+{
+    int count = lua_gettop(L);
+    luaL_checkstring(L, 1);
+    luaL_Buffer text;
+    for (int i = 2; i <= count; i++) {
+        size_t len;
+        const char *part = luaL_checklstring(L, i, &len);
+        luaL_argcheck(L, len != 0, i, "a part of a path is empty");
+        luaL_argcheck(L, memchr(part, '/', len) == NULL && memchr(part, '*', len) == NULL, i,
+                      "a part of a path cannot contain / or *");
+    }
+    luaL_buffinit(L, &text);
+    for (int i = 1; i <= count; i++) {
+        if (i > 1) {
+            luaL_addchar(&text, '/');
+        }
+        lua_pushvalue(L, i);
+        luaL_addvalue(&text);
+    }
+    luaL_pushresult(&text);
+    return 1;
+}
+
+/* -- logging: upvalues are the script and the level -- */
+
+static int log_text(lua_State *L)
+{
+    struct script *script = lua_touserdata(L, lua_upvalueindex(1));
+    enum log_level level = (enum log_level)lua_tointeger(L, lua_upvalueindex(2));
+    struct log *log = script->generation->scripts->core->log;
+    if (!log_wants(log, level)) {
+        return 0;
+    }
+    int count = lua_gettop(L);
+    for (int i = 1; i <= count; i++) {
+        luaL_tolstring(L, i, NULL);
+        lua_replace(L, i);
+    }
+    for (int i = count; i > 1; i--) { /* a b c: "a b c" */
+        lua_pushliteral(L, " ");
+        lua_insert(L, i);
+    }
+    lua_concat(L, count == 0 ? 0 : 2 * count - 1);
+    luaL_where(L, 1);
+    vm_charge(L, 1000);
+    log_write(log, level, "script", "%s%s", lua_tostring(L, -1), lua_tostring(L, -2));
+    return 0;
+}
+
+static void add_log(lua_State *L, struct script *script)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } levels[] = {{"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        lua_pushlightuserdata(L, script);
+        lua_pushinteger(L, levels[i].level);
+        lua_pushcclosure(L, log_text, 2);
+        lua_setfield(L, -2, levels[i].name);
+    }
+    lua_setfield(L, -2, "log");
+}
+
+void api_push(lua_State *L, struct script *script)
+{
+    static const luaL_Reg functions[] = {{"fail", fail}, {"reply", reply}, {"drop", drop},       {"array", array}, {"table", table},
+                                         {"now", now},   {"uuid", uuid},   {"is_null", is_null}, {"path", path},   {NULL, NULL}};
+    static const luaL_Reg json[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    calls_add(L);
+    luaL_newlib(L, json);
+    lua_setfield(L, -2, "json");
+    value_push_null(L);
+    lua_setfield(L, -2, "null");
+    add_log(L, script);
+}
+
+static int fail_text(lua_State *L)
+{
+    vm_push_error_text(L, 1);
+    return 1;
+}
+
+static void install_metatable(lua_State *L, const char *key, lua_CFunction text)
+{
+    lua_newtable(L);
+    if (text != NULL) {
+        lua_pushcfunction(L, text);
+        lua_setfield(L, -2, "__tostring");
+    }
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void api_install(lua_State *L)
+{
+    install_metatable(L, &vm_fail_key, fail_text);
+    install_metatable(L, &reply_key, NULL);
+    calls_install(L);
+}

@@ -1,0 +1,337 @@
+/* A call is a request like any other's, over a session in this process whose protocol keeps the reply as JSON text. */
+
+#include "script/calls.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "json/write.h"
+#include "paths/wildcard.h"
+#include "script/sandbox.h"
+#include "script/view.h"
+
+enum { CALL_COST = 200 };
+
+/* -- the reply, on the core's side -- */
+
+static void add_meta(struct buf *out, const struct document *document)
+{
+    bool has_members;
+    json_add_open_object(out, document->data, NULL, &has_members);
+    buf_add_text(out, has_members ? ",\"_meta\":{\"path\":" : "\"_meta\":{\"path\":");
+    json_add_string(out, document->path);
+    buf_add_lit(out, ",\"created\":");
+    buf_add_i64(out, document->created);
+    buf_add_lit(out, ",\"modified\":");
+    buf_add_i64(out, document->modified);
+    buf_add_lit(out, "}}");
+}
+
+static void add_list(struct buf *out, const struct reply *reply, bool paths_only)
+{
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < reply->count; i++) {
+        buf_add_text(out, i != 0 ? "," : "");
+        if (paths_only) {
+            json_add_string(out, reply->documents[i].path);
+        } else {
+            add_meta(out, &reply->documents[i]);
+        }
+    }
+    buf_add_char(out, ']');
+}
+
+static void keep_reply(const struct request *request, struct buf *unused)
+{
+    (void)unused;
+    struct task *task = request->session->link_data;
+    const struct reply *reply = &request->reply;
+    struct buf *out = &task->call.result;
+    buf_clear(out);
+    task->call.error = (happn_error){.status = HAPPN_OK};
+    switch (reply->kind) {
+    case REPLY_ERROR:
+        task->call.error = request->error;
+        break;
+    case REPLY_DOCUMENT:
+        add_meta(out, &reply->document);
+        break;
+    case REPLY_LIST:
+        add_list(out, reply, request->options.path_only);
+        break;
+    case REPLY_PATH:
+        buf_add_char(out, '[');
+        json_add_string(out, reply->path);
+        buf_add_char(out, ']');
+        break;
+    default:
+        buf_add_str(out, str_is_set(reply->data) ? reply->data : STR_LIT("null"));
+    }
+    if (out->status != HAPPN_OK) {
+        error_set(&task->call.error, out->status, "the answer is too large: %s", happn_status_text(out->status));
+    }
+    task->call.is_done = true;
+}
+
+static void ignore_publication(const struct publication *publication, const struct channel *channel, struct buf *out)
+{
+    (void)publication, (void)channel, (void)out;
+}
+
+static void ignore_disconnect(struct str reason, struct buf *out)
+{
+    (void)reason, (void)out;
+}
+
+const struct protocol script_protocol = {.name = "script",
+                                         .number = 4,
+                                         .heartbeat = HEARTBEAT_BY_SERVER,
+                                         .language = WILDCARD_STRING,
+                                         .encode_reply = keep_reply,
+                                         .encode_publication = ignore_publication,
+                                         .encode_disconnect = ignore_disconnect};
+
+static struct buf *link_begin(struct link *link)
+{
+    return &((struct task *)link)->call.result;
+}
+
+/* While the core is still inside core_dispatch the task looks itself; otherwise it must be woken. */
+static void link_commit(struct link *link)
+{
+    struct task *task = (struct task *)link;
+    if (task->call.is_done && !task->is_running) {
+        task_wake(task);
+    }
+}
+
+static void link_send(struct link *link, struct payload *payload)
+{
+    (void)link, (void)payload;
+}
+
+static void link_close(struct link *link, const char *reason)
+{
+    (void)link, (void)reason; /* ends when the scripts are closed */
+}
+
+const struct link_ops script_link_ops = {link_begin, link_commit, link_send, link_close};
+
+/* -- the script's side -- */
+
+static struct task *check_task(lua_State *L, const char *name)
+{
+    struct task *task = vm_of(L)->task;
+    if (task == NULL) {
+        luaL_error(L, "%s is not available while a script is loaded", name);
+    }
+    if (task->kind == TASK_OUTBOUND) {
+        luaL_error(L, "%s is not available in an outbound layer: it would have to wait", name);
+    }
+    if (!lua_isyieldable(L)) {
+        luaL_error(L, "%s cannot wait here, inside a function such as table.sort or string.gsub", name);
+    }
+    return task;
+}
+
+static bool ensure_session(struct task *task)
+{
+    if (task->session == NULL) {
+        task->session = core_session_open(task->scripts->core, &task->link);
+        if (task->session == NULL) {
+            return false;
+        }
+        task->session->protocol = &script_protocol;
+        task->session->link_data = task;
+        task->session->is_local = true;
+    }
+    return true;
+}
+
+/* Everything that can raise is done before a request is taken. */
+static struct request *new_request(lua_State *L, struct task *task, enum action action, const char *name)
+{
+    size_t len;
+    const char *path = luaL_checklstring(L, 1, &len);
+    vm_charge(L, CALL_COST);
+    struct request *request = ensure_session(task) ? core_request_new(task->session) : NULL;
+    if (request == NULL) {
+        luaL_error(L, "out of memory");
+    }
+    if (task->call.request != NULL) {
+        core_request_free(task->call.request); /* of a call that was given up */
+    }
+    task->call.request = request;
+    task->call.is_sleep = task->call.is_done = false;
+    request->action = action;
+    request->action_text = str_of(name);
+    request->path = arena_str(&request->arena, str_make(path, len));
+    request->path_is_text = request->path.ptr != NULL;
+    request->event_id = STR_LIT("0");
+    return request;
+}
+
+static void take_json(lua_State *L, struct request *request, int index, const char *name, struct str *out)
+{
+    *out = arena_str(&request->arena, value_encode(L, index, name));
+    if (out->ptr == NULL) {
+        luaL_error(L, "out of memory");
+    }
+    happn_status status = json_check(*out, NULL);
+    if (status != HAPPN_OK) {
+        luaL_error(L, "%s: %s", name, happn_status_text(status));
+    }
+}
+
+static void take_options(lua_State *L, struct request *request, int index)
+{
+    if (!lua_isnoneornil(L, index)) {
+        luaL_checktype(L, index, LUA_TTABLE);
+        take_json(L, request, index, "options", &request->options_raw);
+    }
+}
+
+static int raise_call_error(lua_State *L, const happn_error *error)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, error->name[0] != '\0' ? error->name : happn_status_name(error->status));
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, error->message[0] != '\0' ? error->message : happn_status_text(error->status));
+    lua_setfield(L, -2, "message");
+    lua_pushinteger(L, error->code != 0 ? error->code : error->status);
+    lua_setfield(L, -2, "code");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_call_error_key);
+    lua_setmetatable(L, -2);
+    return lua_error(L);
+}
+
+/* The coroutine goes on: the answer becomes the result. */
+static struct str take_answer(lua_State *L)
+{
+    struct call *call = &vm_of(L)->task->call;
+    if (!call->is_done) {
+        luaL_error(L, "this coroutine belongs to another call");
+    }
+    call->is_done = false;
+    if (!call->is_sleep && call->error.status != HAPPN_OK) {
+        raise_call_error(L, &call->error);
+    }
+    return buf_str(&call->result);
+}
+
+static int push_document(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    view_push(L, take_answer(L));
+    return 1;
+}
+
+static int push_paths(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    struct str answer = take_answer(L);
+    if (json_type_of(answer) == JSON_ARRAY) {
+        value_push_plain(L, answer);
+    } else {
+        value_push_plain(L, STR_LIT("[]"));
+    }
+    return 1;
+}
+
+static int push_removed(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    lua_pushinteger(L, json_int(json_get(take_answer(L), "removed"), 0));
+    return 1;
+}
+
+static int push_nothing(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    take_answer(L);
+    return 0;
+}
+
+static int call_get(lua_State *L)
+{
+    struct task *task = check_task(L, "happn.get");
+    struct request *request = new_request(L, task, ACTION_GET, "get");
+    take_options(L, request, 2);
+    return coroutine_wait(L, push_document);
+}
+
+static int call_paths(lua_State *L)
+{
+    struct task *task = check_task(L, "happn.paths");
+    struct request *request = new_request(L, task, ACTION_GET, "get");
+    request->options_raw = STR_LIT("{\"path_only\":true}");
+    return coroutine_wait(L, push_paths);
+}
+
+static int call_set(lua_State *L)
+{
+    struct task *task = check_task(L, "happn.set");
+    luaL_checkany(L, 2);
+    struct request *request = new_request(L, task, ACTION_SET, "set");
+    take_json(L, request, 2, "data", &request->data);
+    take_options(L, request, 3);
+    return coroutine_wait(L, push_document);
+}
+
+static int call_publish(lua_State *L)
+{
+    struct task *task = check_task(L, "happn.publish");
+    luaL_checkany(L, 2);
+    struct request *request = new_request(L, task, ACTION_SET, "set");
+    take_json(L, request, 2, "data", &request->data);
+    request->options_raw = STR_LIT("{\"noStore\":true}");
+    return coroutine_wait(L, push_nothing);
+}
+
+static int call_remove(lua_State *L)
+{
+    struct task *task = check_task(L, "happn.remove");
+    struct request *request = new_request(L, task, ACTION_REMOVE, "remove");
+    take_options(L, request, 2);
+    return coroutine_wait(L, push_removed);
+}
+
+static int call_sleep(lua_State *L)
+{
+    struct task *task = check_task(L, "happn.sleep");
+    lua_Number seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds < 1e6, 1, "seconds, from 0 on");
+    if (task->call.request != NULL) {
+        core_request_free(task->call.request);
+        task->call.request = NULL;
+    }
+    vm_charge(L, CALL_COST);
+    task->call.is_done = false;
+    task->call.is_sleep = true;
+    task->call.sleep_ms = (uint64_t)(seconds * 1000);
+    return coroutine_wait(L, push_nothing);
+}
+
+static int call_error_text(lua_State *L)
+{
+    vm_push_error_text(L, 1);
+    return 1;
+}
+
+void calls_install(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushcfunction(L, call_error_text);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_call_error_key);
+}
+
+void calls_add(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"get", call_get},       {"paths", call_paths}, {"set", call_set},
+                                         {"publish", call_publish}, {"remove", call_remove}, {"sleep", call_sleep},
+                                         {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

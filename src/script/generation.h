@@ -1,0 +1,93 @@
+/* One load of all scripts: a VM, the scripts in it, and the calls under way. Never changed after it was loaded. */
+#ifndef HAPPN_SCRIPT_GENERATION_H
+#define HAPPN_SCRIPT_GENERATION_H
+
+#include "script/errors.h"
+#include "script/scripts.h"
+#include "script/vm.h"
+
+struct task;
+struct generation;
+
+/* The options, copied: entries and texts live in the arena. */
+struct settings {
+    struct arena arena;
+    struct scripts_options options;
+    struct script_entry *inbound, *outbound, *routes;
+};
+
+struct script {
+    struct generation *generation;
+    struct script *next;
+    const struct script_entry *entry;
+    const char *file;
+    const char *name;
+    unsigned actions;       /* bits of enum action */
+    struct str *paths;      /* patterns in the string language */
+    size_t path_count;
+    bool has_paths;
+    int inbound, outbound, config; /* registry references, LUA_NOREF when absent */
+    int environment, modules;
+};
+
+/* One path of a script's routes: literal segments, and names for those that take anything. */
+struct segment {
+    struct str text;
+    bool is_parameter;
+};
+
+struct script_route {
+    struct script *script;
+    const char *key; /* "GET /{id}" */
+    struct str method;
+    struct segment *segments;
+    size_t count;
+    int function;
+};
+
+struct generation {
+    struct vm vm;
+    struct scripts *scripts;
+    struct generation *next;
+    struct arena arena;
+    struct script *all;
+    struct script **inbound, **outbound;
+    size_t inbound_count, outbound_count;
+    struct script_route *routes;
+    size_t route_count, route_room;
+    struct task *running;
+    struct task *pool;
+    size_t task_count; /* running */
+    bool is_retired;
+};
+
+struct scripts {
+    struct core *core;
+    struct settings settings;
+    struct generation *current, *retired;
+    struct errors errors;
+    struct task *ready, **ready_tail; /* woken, to be continued this turn */
+    bool drain_posted, is_closing;
+    struct layer *inbound_layer, *outbound_layer;
+    size_t holds;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+/* Loads everything; NULL and error (file and line) on failure. */
+struct generation *generation_load(struct scripts *scripts, happn_error *error);
+/* Frees it when it is retired and nothing of it runs. */
+void generation_release(struct generation *generation);
+void generation_free(struct generation *generation);
+void scripts_release(struct scripts *scripts);
+
+/* load.c: runs a script's file, checks what it returns and keeps its functions. */
+struct script *script_load(struct generation *generation, const struct script_entry *entry, happn_error *error);
+/* Reads a text file below the root into the arena. */
+happn_status script_read(struct generation *generation, struct arena *arena, const char *file, struct str *out,
+                         happn_error *error);
+
+/* route.c: takes the routes of the table on top of the stack into the generation. Raises. */
+void routes_declare(lua_State *L, struct script *script, int table);
+
+#endif

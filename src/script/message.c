@@ -1,0 +1,298 @@
+/* Fields are made when they are asked for and kept in a table, so that a change in msg.data is found again afterwards. Secrets
+ * of a login are taken out before a script sees its data and put back behind its changes. */
+
+#include "script/message.h"
+
+#include "json/splice.h"
+#include "script/view.h"
+
+static const char message_key, *const secrets[] = {"password", "token", "digest"};
+
+enum { FIELDS = 1 };
+
+static struct task *check_message(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TUSERDATA || !vm_has_metatable(L, 1, &message_key)) {
+        luaL_error(L, "a message was expected");
+    }
+    struct task *task = ((struct task_view *)lua_touserdata(L, 1))->task;
+    if (task == NULL) {
+        luaL_error(L, "message used after its request ended");
+    }
+    return task;
+}
+
+void message_push(lua_State *L, struct task *task, int ctx)
+{
+    struct task_view *view = lua_newuserdatauv(L, sizeof *view, 1);
+    view->task = task;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &message_key);
+    lua_setmetatable(L, -2);
+    if (lua_istable(L, ctx)) {
+        lua_newtable(L);
+        lua_pushvalue(L, ctx);
+        lua_setfield(L, -2, "ctx");
+        lua_setiuservalue(L, -2, FIELDS);
+    }
+    task->view = view;
+}
+
+static void push_fields(lua_State *L, int index)
+{
+    if (lua_getiuservalue(L, index, FIELDS) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, index, FIELDS);
+    }
+}
+
+/* Pushes the field's value if it was made or assigned before, nil otherwise. */
+static void push_known(lua_State *L, int index, const char *name)
+{
+    if (lua_getiuservalue(L, index, FIELDS) == LUA_TTABLE) {
+        lua_getfield(L, -1, name);
+        lua_remove(L, -2);
+    }
+}
+
+void message_push_context(lua_State *L, int index)
+{
+    push_known(L, index, "ctx");
+}
+
+static bool is_login(const struct task *task)
+{
+    return task->message->request != NULL && task->message->request->action == ACTION_LOGIN;
+}
+
+/* Pushes the text as a Lua string without what scripts must not see. */
+static void push_without_secrets(lua_State *L, struct str data)
+{
+    struct buf *out = &vm_of(L)->out;
+    lua_pushlstring(L, data.ptr, data.len);
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        size_t len;
+        const char *text = lua_tolstring(L, -1, &len);
+        buf_clear(out);
+        json_splice(out, str_make(text, len), str_of(secrets[i]), STR_NONE);
+        lua_pushlstring(L, out->ptr, out->len);
+        lua_remove(L, -2);
+    }
+}
+
+static void push_data(lua_State *L, struct task *task)
+{
+    struct str data;
+    data.ptr = happn_message_data(task->message, &data.len);
+    if (data.ptr == NULL) {
+        lua_pushnil(L);
+    } else if (is_login(task) && json_type_of(data) == JSON_OBJECT) {
+        push_without_secrets(L, data);
+        size_t len;
+        const char *text = lua_tolstring(L, -1, &len);
+        view_push(L, str_make(text, len));
+    } else {
+        view_push(L, data);
+    }
+}
+
+static void get_action(lua_State *L, struct task *task)
+{
+    size_t len;
+    const char *text = happn_message_action(task->message, &len);
+    lua_pushlstring(L, text != NULL ? text : "", text != NULL ? len : 0);
+}
+
+static void get_path(lua_State *L, struct task *task)
+{
+    size_t len;
+    const char *text = happn_message_path(task->message, &len);
+    if (text != NULL) {
+        lua_pushlstring(L, text, len);
+    } else {
+        lua_pushnil(L);
+    }
+}
+
+static void get_options(lua_State *L, struct task *task)
+{
+    struct str options;
+    options.ptr = happn_message_options(task->message, &options.len);
+    view_push(L, json_type_of(options) == JSON_OBJECT ? options : STR_LIT("{}"));
+}
+
+static void get_session(lua_State *L, struct task *task)
+{
+    const struct session *session = task->message->session;
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, session->id);
+    lua_setfield(L, -2, "id");
+    lua_pushstring(L, session->protocol->name);
+    lua_setfield(L, -2, "protocol");
+    lua_pushboolean(L, session->is_local);
+    lua_setfield(L, -2, "is_local");
+    if (str_is_set(session->info)) {
+        view_push(L, session->info);
+        lua_setfield(L, -2, "info");
+    }
+}
+
+static void get_context(lua_State *L, struct task *task)
+{
+    (void)task;
+    lua_newtable(L);
+}
+
+static void get_direction(lua_State *L, struct task *task)
+{
+    static const char *const names[] = {"inbound", "reply", "publication"};
+    lua_pushstring(L, names[task->message->direction]);
+}
+
+static const struct field {
+    const char *name;
+    void (*push)(lua_State *L, struct task *task);
+    bool is_kept; /* the same value each time */
+} fields[] = {
+    {"data", push_data, true},       {"path", get_path, false},     {"action", get_action, false},
+    {"session", get_session, true},  {"options", get_options, true}, {"ctx", get_context, true},
+    {"direction", get_direction, false},
+};
+
+static int message_get(lua_State *L)
+{
+    struct task *task = check_message(L);
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (strcmp(fields[i].name, name) != 0) {
+            continue;
+        }
+        push_known(L, 1, name);
+        if (!lua_isnil(L, -1)) {
+            return 1;
+        }
+        fields[i].push(L, task);
+        if (fields[i].is_kept && !lua_isnil(L, -1)) {
+            push_fields(L, 1);
+            lua_pushvalue(L, -2);
+            lua_setfield(L, -2, name);
+            lua_pop(L, 1);
+        }
+        return 1;
+    }
+    return luaL_error(L, "msg has no field %s", luaL_tolstring(L, 2, NULL));
+}
+
+static void set_path(lua_State *L, struct task *task)
+{
+    size_t len;
+    const char *path = luaL_checklstring(L, 3, &len);
+    if (happn_message_set_path(task->message, path, len) != HAPPN_OK) {
+        luaL_error(L, "msg.path cannot be changed here");
+    }
+}
+
+static int message_set(lua_State *L)
+{
+    struct task *task = check_message(L);
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(name, "path") == 0) {
+        set_path(L, task);
+        return 0;
+    }
+    bool is_data = strcmp(name, "data") == 0, is_options = strcmp(name, "options") == 0;
+    if (!is_data && !is_options) {
+        return luaL_error(L, "msg.%s cannot be changed", name);
+    }
+    if (is_options && task->message->direction != HAPPN_INBOUND) {
+        return luaL_error(L, "msg.options cannot be changed here");
+    }
+    lua_settop(L, 3);
+    if (lua_isnil(L, 3)) {
+        value_push_null(L);
+        lua_replace(L, 3);
+    }
+    push_fields(L, 1);
+    lua_pushvalue(L, 3);
+    lua_setfield(L, 4, name);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, 4, is_data ? "data assigned" : "options assigned");
+    return 0;
+}
+
+/* -- afterwards -- */
+
+/* Puts the login's secrets behind the changed data on the stack's top. */
+static void restore_secrets(lua_State *L, struct str original, struct str *changed)
+{
+    struct buf *out = &vm_of(L)->out;
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        struct str value = json_get(original, secrets[i]);
+        if (!str_is_set(value) || json_type_of(*changed) != JSON_OBJECT) {
+            continue;
+        }
+        lua_pushlstring(L, changed->ptr, changed->len);
+        buf_clear(out);
+        json_splice(out, str_make(lua_tostring(L, -1), changed->len), str_of(secrets[i]), value);
+        *changed = buf_str(out);
+        lua_pop(L, 1);
+    }
+}
+
+void message_set_value(lua_State *L, struct task *task, int index)
+{
+    struct str json = value_encode(L, index, "data");
+    if (is_login(task) && task->message->direction == HAPPN_INBOUND) {
+        struct str original;
+        original.ptr = happn_message_data(task->message, &original.len);
+        restore_secrets(L, original, &json);
+    }
+    happn_status status = happn_message_set_data(task->message, json.ptr, json.len);
+    if (status != HAPPN_OK) {
+        luaL_error(L, "data: %s", happn_status_text(status));
+    }
+}
+
+static bool was_changed(lua_State *L, int table, const char *name, const char *assigned)
+{
+    lua_getfield(L, table, assigned);
+    bool changed = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    lua_getfield(L, table, name);
+    return changed || view_is_changed(L, -1);
+}
+
+void message_write_back(lua_State *L, struct task *task, int index)
+{
+    index = lua_absindex(L, index);
+    int top = lua_gettop(L);
+    if (lua_getiuservalue(L, index, FIELDS) == LUA_TTABLE) {
+        if (was_changed(L, top + 1, "data", "data assigned")) {
+            message_set_value(L, task, -1);
+        }
+        if (was_changed(L, top + 1, "options", "options assigned")) {
+            if (task->message->direction != HAPPN_INBOUND) {
+                luaL_error(L, "msg.options cannot be changed here");
+            }
+            struct str json = value_encode(L, -1, "options");
+            happn_status status = happn_message_set_options(task->message, json.ptr, json.len);
+            if (status != HAPPN_OK) {
+                luaL_error(L, "options: %s", happn_status_text(status));
+            }
+        }
+    }
+    lua_settop(L, top);
+}
+
+void message_install(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"__index", message_get}, {"__newindex", message_set}, {NULL, NULL}};
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushliteral(L, "message");
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &message_key);
+}

@@ -1,0 +1,13 @@
+/* HTTP routes of scripts. */
+#ifndef HAPPN_SCRIPT_ROUTE_H
+#define HAPPN_SCRIPT_ROUTE_H
+
+#include "script/generation.h"
+
+/* core->script_route: false when no script has a route for the request's path. */
+bool route_answer(void *scripts, happn_http *http);
+
+/* True for a key such as "GET /{id}". */
+bool route_is_key(struct str key);
+
+#endif

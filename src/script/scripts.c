@@ -1,0 +1,369 @@
+/* Generations. A reload loads all scripts into a new VM; only when every one of them is sound does it take the place of the
+ * old one, which finishes what it has begun and is then freed as a whole. Nothing half-loaded ever serves, and nothing of
+ * the old code lives on in the new. */
+
+#include "script/scripts.h"
+
+#include "base/error.h"
+#include "script/api.h"
+#include "script/layer.h"
+#include "script/route.h"
+#include "script/task.h"
+
+enum { DEFAULT_MEMORY = 64 << 20, DEFAULT_INSTRUCTIONS = 10000000, DEFAULT_TASKS = 10000 };
+
+/* -- settings -- */
+
+static bool copy_text(struct arena *arena, const char **text)
+{
+    if (*text != NULL) {
+        *text = arena_str(arena, str_of(*text)).ptr;
+        return *text != NULL;
+    }
+    return true;
+}
+
+static bool copy_entries(struct arena *arena, const struct script_entry *from, size_t count, struct script_entry **to, bool mounted)
+{
+    struct script_entry *entries = arena_alloc(arena, (count + 1) * sizeof *entries);
+    bool ok = entries != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        entries[i] = from[i];
+        entries[i].mount = !mounted ? NULL : from[i].mount != NULL ? from[i].mount : "";
+        ok = copy_text(arena, &entries[i].file) && copy_text(arena, &entries[i].mount);
+        if (ok && from[i].config_json != NULL) {
+            entries[i].config_json = arena_str(arena, str_make(from[i].config_json, from[i].config_len)).ptr;
+            ok = entries[i].config_json != NULL;
+        }
+    }
+    *to = entries;
+    return ok;
+}
+
+static void fill_defaults(struct scripts_options *options)
+{
+    options->memory = options->memory != 0 ? options->memory : DEFAULT_MEMORY;
+    options->instructions = options->instructions != 0 ? options->instructions : DEFAULT_INSTRUCTIONS;
+    options->layer_cpu = options->layer_cpu != 0 ? options->layer_cpu : 100;
+    options->route_cpu = options->route_cpu != 0 ? options->route_cpu : 1000;
+    options->layer_wall = options->layer_wall != 0 ? options->layer_wall : 10000;
+    options->route_wall = options->route_wall != 0 ? options->route_wall : 30000;
+    options->tasks = options->tasks != 0 ? options->tasks : DEFAULT_TASKS;
+}
+
+static bool copy_settings(struct settings *settings, const struct scripts_options *options)
+{
+    struct arena *arena = &settings->arena;
+    settings->options = *options;
+    fill_defaults(&settings->options);
+    return copy_text(arena, &settings->options.root) &&
+           copy_entries(arena, options->inbound, options->inbound_count, &settings->inbound, false) &&
+           copy_entries(arena, options->outbound, options->outbound_count, &settings->outbound, false) &&
+           copy_entries(arena, options->routes, options->route_count, &settings->routes, true);
+}
+
+/* -- loading -- */
+
+struct loading {
+    struct generation *generation;
+    happn_error *error;
+    size_t failures;
+};
+
+static int install(lua_State *L)
+{
+    lua_settop(L, 0);
+    value_install(L);
+    view_install(L);
+    api_install(L);
+    message_install(L);
+    http_install(L);
+    sandbox_install(L);
+    return 0;
+}
+
+/* All broken scripts are logged; the first one is the error. */
+static void note_failure(struct loading *loading, const happn_error *error)
+{
+    if (loading->failures++ == 0 && loading->error != NULL) {
+        *loading->error = *error;
+    }
+    log_write(loading->generation->scripts->core->log, LOG_ERROR, "script", "cannot load %s", error->message);
+}
+
+static bool is_same_entry(const struct script_entry *a, const struct script_entry *b)
+{
+    return strcmp(a->file, b->file) == 0 && a->mount == NULL && b->mount == NULL &&
+           str_equal(str_make(a->config_json, a->config_len), str_make(b->config_json, b->config_len));
+}
+
+/* A script named for both directions is loaded once, so its functions share their variables. */
+static struct script *load_once(struct loading *loading, const struct script_entry *entry)
+{
+    happn_error error = {0};
+    for (struct script *script = loading->generation->all; script != NULL; script = script->next) {
+        if (is_same_entry(script->entry, entry)) {
+            return script;
+        }
+    }
+    struct script *script = script_load(loading->generation, entry, &error);
+    if (script == NULL) {
+        note_failure(loading, &error);
+    }
+    return script;
+}
+
+static void require_function(struct loading *loading, const struct script *script, bool is_there, const char *what)
+{
+    if (!is_there) {
+        happn_error error;
+        error_set(&error, HAPPN_E_SCRIPT, "%s: it is configured for this, but has no %s", script->file, what);
+        note_failure(loading, &error);
+    }
+}
+
+static struct script **load_chain(struct loading *loading, const struct script_entry *entries, size_t count, bool outbound)
+{
+    struct script **chain = arena_alloc(&loading->generation->arena, (count + 1) * sizeof *chain);
+    for (size_t i = 0; chain != NULL && i < count; i++) {
+        chain[i] = load_once(loading, &entries[i]);
+        if (chain[i] != NULL) {
+            require_function(loading, chain[i], (outbound ? chain[i]->outbound : chain[i]->inbound) != LUA_NOREF,
+                             outbound ? "function outbound" : "function inbound");
+        }
+    }
+    return chain;
+}
+
+static void load_routes(struct loading *loading)
+{
+    const struct settings *settings = &loading->generation->scripts->settings;
+    for (size_t i = 0; i < settings->options.route_count; i++) {
+        size_t before = loading->generation->route_count;
+        struct script *script = load_once(loading, &settings->routes[i]);
+        if (script != NULL) {
+            require_function(loading, script, loading->generation->route_count != before, "route");
+        }
+    }
+}
+
+static happn_status load_all(struct generation *generation, happn_error *error)
+{
+    struct loading loading = {generation, error, 0};
+    const struct settings *settings = &generation->scripts->settings;
+    happn_status status = vm_protect(&generation->vm, install, NULL, error);
+    if (status != HAPPN_OK) {
+        return status;
+    }
+    generation->inbound_count = settings->options.inbound_count;
+    generation->outbound_count = settings->options.outbound_count;
+    generation->inbound = load_chain(&loading, settings->inbound, generation->inbound_count, false);
+    generation->outbound = load_chain(&loading, settings->outbound, generation->outbound_count, true);
+    if (generation->inbound == NULL || generation->outbound == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "out of memory");
+    }
+    load_routes(&loading);
+    return loading.failures == 0 ? HAPPN_OK : HAPPN_E_SCRIPT;
+}
+
+struct generation *generation_load(struct scripts *scripts, happn_error *error)
+{
+    struct core *core = scripts->core;
+    struct generation *generation = memory_zalloc(core->allocator, sizeof *generation);
+    if (generation == NULL) {
+        error_set(error, HAPPN_E_MEMORY, "out of memory");
+        return NULL;
+    }
+    generation->scripts = scripts;
+    arena_init(&generation->arena, core->allocator);
+    happn_status status = vm_open(&generation->vm, core->allocator, scripts->settings.options.memory, core->limits.message_bytes);
+    generation->vm.owner = generation;
+    if (status != HAPPN_OK) {
+        error_set(error, status, "%s", happn_status_text(status));
+    } else {
+        status = load_all(generation, error);
+    }
+    if (status != HAPPN_OK) {
+        generation_free(generation);
+        return NULL;
+    }
+    return generation;
+}
+
+void generation_free(struct generation *generation)
+{
+    struct scripts *scripts = generation->scripts;
+    vm_close(&generation->vm);
+    task_free_pool(generation);
+    arena_fini(&generation->arena);
+    memory_free(scripts->core->allocator, generation);
+}
+
+void generation_release(struct generation *generation)
+{
+    if (!generation->is_retired || generation->running != NULL) {
+        return;
+    }
+    struct scripts *scripts = generation->scripts;
+    struct generation **at = &scripts->retired;
+    while (*at != generation) {
+        at = &(*at)->next;
+    }
+    *at = generation->next;
+    generation_free(generation);
+    scripts_release(scripts);
+}
+
+static void retire(struct generation *generation)
+{
+    struct scripts *scripts = generation->scripts;
+    generation->is_retired = true;
+    generation->next = scripts->retired;
+    scripts->retired = generation;
+    scripts->holds++;
+    generation_release(generation);
+}
+
+/* -- life -- */
+
+static struct layer *last_layer(struct layer *layer)
+{
+    while (layer != NULL && layer->next != NULL) {
+        layer = layer->next;
+    }
+    return layer;
+}
+
+static happn_status add_layers(struct scripts *scripts)
+{
+    struct core *core = scripts->core;
+    happn_status status = HAPPN_OK;
+    if (scripts->settings.options.inbound_count != 0) {
+        status = layers_add(core, false, layer_inbound, scripts);
+        scripts->inbound_layer = status == HAPPN_OK ? last_layer(core->inbound) : NULL;
+    }
+    /* Only when it is needed: outbound layers cost an encoding for each recipient. */
+    if (status == HAPPN_OK && scripts->settings.options.outbound_count != 0) {
+        status = layers_add(core, true, layer_outbound, scripts);
+        scripts->outbound_layer = status == HAPPN_OK ? last_layer(core->outbound) : NULL;
+    }
+    return status;
+}
+
+static void close_layer(struct layer *layer)
+{
+    if (layer != NULL) {
+        layer->run = layer_closed;
+        layer->arg = NULL;
+    }
+}
+
+static void free_scripts(struct scripts *scripts)
+{
+    arena_fini(&scripts->settings.arena);
+    memory_free(scripts->core->allocator, scripts);
+}
+
+happn_status scripts_open(struct core *core, const struct scripts_options *options, struct scripts **out, happn_error *error)
+{
+    struct scripts *scripts = memory_zalloc(core->allocator, sizeof *scripts);
+    if (scripts == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "out of memory");
+    }
+    scripts->core = core;
+    scripts->ready_tail = &scripts->ready;
+    scripts->holds = 1;
+    arena_init(&scripts->settings.arena, core->allocator);
+    happn_status status = copy_settings(&scripts->settings, options) ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "out of memory");
+    if (status == HAPPN_OK && (scripts->current = generation_load(scripts, error)) == NULL) {
+        status = HAPPN_E_SCRIPT;
+    }
+    if (status == HAPPN_OK && (status = add_layers(scripts)) != HAPPN_OK) {
+        error_set(error, status, "out of memory");
+        close_layer(scripts->inbound_layer);
+        generation_free(scripts->current);
+    }
+    if (status != HAPPN_OK) {
+        free_scripts(scripts);
+        return status;
+    }
+    core->scripts = scripts;
+    core->script_route = route_answer;
+    *out = scripts;
+    return HAPPN_OK;
+}
+
+happn_status scripts_reload(struct scripts *scripts, happn_error *error)
+{
+    if (scripts->is_closing) {
+        return error_set(error, HAPPN_E_CLOSED, "the server is stopping");
+    }
+    struct generation *generation = generation_load(scripts, error);
+    if (generation == NULL) {
+        return HAPPN_E_SCRIPT;
+    }
+    struct generation *old = scripts->current;
+    scripts->current = generation;
+    retire(old);
+    return HAPPN_OK;
+}
+
+static bool cancel_one(struct generation *generation)
+{
+    for (struct task *task = generation->running; task != NULL; task = task->next) {
+        if (!task->is_cancelled) {
+            task_cancel(task, "the server is stopping");
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cancelling may cause anything, so the lists are looked at anew each time. */
+static void cancel_all(struct scripts *scripts)
+{
+    bool again = true;
+    while (again) {
+        again = false;
+        struct generation *generation = scripts->retired;
+        while (generation != NULL && !(again = cancel_one(generation))) {
+            generation = generation->next;
+        }
+    }
+}
+
+void scripts_release(struct scripts *scripts)
+{
+    if (--scripts->holds != 0) {
+        return;
+    }
+    void (*closed)(void *arg) = scripts->closed;
+    void *arg = scripts->closed_arg;
+    free_scripts(scripts);
+    if (closed != NULL) {
+        closed(arg);
+    }
+}
+
+static void release_later(void *scripts)
+{
+    scripts_release(scripts);
+}
+
+void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg)
+{
+    scripts->is_closing = true;
+    scripts->closed = closed;
+    scripts->closed_arg = arg;
+    close_layer(scripts->inbound_layer);
+    close_layer(scripts->outbound_layer);
+    scripts->core->script_route = NULL;
+    scripts->core->scripts = NULL;
+    struct generation *current = scripts->current;
+    scripts->current = NULL;
+    retire(current);
+    cancel_all(scripts);
+    if (loop_post(scripts->core->loop, release_later, scripts) != HAPPN_OK) {
+        scripts_release(scripts); /* better early than never */
+    }
+}

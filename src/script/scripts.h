@@ -1,0 +1,41 @@
+/* Lua scripts as layers and routes of one core. The only header of this room that others include. */
+#ifndef HAPPN_SCRIPT_SCRIPTS_H
+#define HAPPN_SCRIPT_SCRIPTS_H
+
+#include "core/core.h"
+
+struct scripts;
+
+/* A script that the configuration names. */
+struct script_entry {
+    const char *file;        /* relative to the root */
+    const char *config_json; /* an object, NULL for none */
+    size_t config_len;
+    const char *mount;       /* routes only: what their paths start with, "" or NULL for nothing */
+};
+
+/* Zero means the default. Time is CPU time of the script for `cpu`, time on the clock for `wall`, in milliseconds. */
+struct scripts_options {
+    const char *root;           /* folder of the scripts */
+    size_t memory;              /* bytes of one generation's VM: 64 MiB */
+    uint64_t instructions;      /* of one call: 10 million in a layer, ten times that in a route */
+    unsigned layer_cpu, route_cpu;   /* 100, 1000 */
+    unsigned layer_wall, route_wall; /* 10 000, 30 000 */
+    size_t tasks;               /* calls under way at the same time: 10 000 */
+    const struct script_entry *inbound, *outbound, *routes;
+    size_t inbound_count, outbound_count, route_count;
+};
+
+/* Loads all scripts, then registers the layers (at this place of the chains, for good) and answers routes. Options are
+ * copied. On failure nothing is registered, and error says file and line. */
+happn_status scripts_open(struct core *core, const struct scripts_options *options, struct scripts **out,
+                          happn_error *error);
+
+/* Loads all scripts anew, all or nothing: on failure the old ones serve on. Calls under way finish in the old ones. */
+happn_status scripts_reload(struct scripts *scripts, happn_error *error);
+
+/* Cancels what is under way (messages are refused, requests answered with 503) and frees. `closed` is called once, later.
+ * The layers stay in their chains and refuse. */
+void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg);
+
+#endif

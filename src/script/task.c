@@ -1,0 +1,429 @@
+/* How scripts wait without anybody noticing.
+ *
+ * A task owns a coroutine. happn.get and the like prepare a request and yield; the task gives the request to the core on a
+ * session of its own. With a store that answers at once the answer is there when the core returns, and the coroutine goes
+ * on at once; otherwise the task is woken later by the reply. So Lua is never entered from within Lua: whatever the request
+ * causes (publications, other layers) happens while no script runs.
+ *
+ * Coroutines that ended cleanly are kept for the next task; one that an error has left is dropped. */
+
+#include "script/task.h"
+
+#include <stdio.h>
+
+#include "script/sandbox.h"
+
+enum { CALLS_A_TURN = 100, CLOSING_STEPS = 10000, CLOSING_NS = 1000000 };
+
+/* -- birth and death -- */
+
+static int make_thread(lua_State *L)
+{
+    struct task *task = lua_touserdata(L, 1);
+    lua_State *co = lua_newthread(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, co); /* also tells coroutine.yield that this is no coroutine of a script's */
+    task->co = co;
+    return 0;
+}
+
+static int forget_thread(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, lua_touserdata(L, 1));
+    return 0;
+}
+
+static void drop_thread(struct task *task)
+{
+    (void)vm_protect(&task->generation->vm, forget_thread, task->co, NULL);
+    task->co = NULL;
+}
+
+static void free_task(struct task *task)
+{
+    const struct allocator *allocator = task->scripts->core->allocator;
+    buf_fini(&task->call.result);
+    buf_fini(&task->body);
+    memory_free(allocator, task);
+}
+
+static struct task *make_task(struct generation *generation)
+{
+    struct core *core = generation->scripts->core;
+    struct task *task = memory_zalloc(core->allocator, sizeof *task);
+    if (task == NULL) {
+        return NULL;
+    }
+    task->link.ops = &script_link_ops;
+    task->generation = generation;
+    task->scripts = generation->scripts;
+    buf_init(&task->call.result, core->allocator, core->limits.message_bytes);
+    buf_init(&task->body, core->allocator, core->limits.message_bytes);
+    return task;
+}
+
+static void link_running(struct task *task)
+{
+    struct generation *generation = task->generation;
+    task->previous = NULL;
+    task->next = generation->running;
+    if (task->next != NULL) {
+        task->next->previous = task;
+    }
+    generation->running = task;
+    generation->task_count++;
+}
+
+static void unlink_running(struct task *task)
+{
+    struct generation *generation = task->generation;
+    if (task->previous != NULL) {
+        task->previous->next = task->next;
+    } else {
+        generation->running = task->next;
+    }
+    if (task->next != NULL) {
+        task->next->previous = task->previous;
+    }
+    generation->task_count--;
+}
+
+struct task *task_new(struct generation *generation, enum task_kind kind)
+{
+    if (generation->task_count >= generation->scripts->settings.options.tasks) {
+        return NULL;
+    }
+    struct task *task = generation->pool;
+    if (task != NULL) {
+        generation->pool = task->next;
+    } else if ((task = make_task(generation)) == NULL) {
+        return NULL;
+    }
+    if (task->co == NULL && vm_protect(&generation->vm, make_thread, task, NULL) != HAPPN_OK) {
+        task->next = generation->pool;
+        generation->pool = task;
+        return NULL;
+    }
+    task->kind = kind;
+    task->verdict = HAPPN_NEXT;
+    task->index = 0;
+    task->script = NULL;
+    task->deadline = 0;
+    task->is_parked = task->is_cancelled = false;
+    link_running(task);
+    return task;
+}
+
+static void end_view(struct task *task)
+{
+    if (task->view != NULL) {
+        task->view->task = NULL;
+        task->view = NULL;
+    }
+}
+
+/* Its answer may still come: the session hears it no more. */
+static void leave_session(struct task *task)
+{
+    if (task->session != NULL) {
+        core_session_closed(task->session);
+        task->session = NULL;
+    }
+}
+
+enum { KEEP_BYTES = 65536 };
+
+static void shrink(struct buf *buf)
+{
+    if (buf->capacity > KEEP_BYTES) {
+        buf_fini(buf);
+    }
+    buf_clear(buf);
+}
+
+void task_release(struct task *task)
+{
+    struct generation *generation = task->generation;
+    end_view(task);
+    if (task->call.request != NULL) {
+        core_request_free(task->call.request);
+        task->call.request = NULL;
+    }
+    shrink(&task->call.result);
+    shrink(&task->body);
+    unlink_running(task);
+    task->message = NULL;
+    task->http = NULL;
+    task->next = generation->pool;
+    generation->pool = task;
+    generation_release(generation);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    struct task *task = handle->data;
+    struct scripts *scripts = task->scripts;
+    free_task(task);
+    scripts_release(scripts);
+}
+
+void task_free_pool(struct generation *generation)
+{
+    while (generation->pool != NULL) {
+        struct task *task = generation->pool;
+        generation->pool = task->next;
+        leave_session(task);
+        if (task->has_timer) {
+            generation->scripts->holds++;
+            uv_close((uv_handle_t *)&task->timer, timer_closed);
+        } else {
+            free_task(task);
+        }
+    }
+}
+
+/* -- failing -- */
+
+struct budget task_budget(const struct task *task)
+{
+    const struct scripts_options *options = &task->scripts->settings.options;
+    bool is_route = task->kind == TASK_ROUTE;
+    return (struct budget){(int64_t)options->instructions * (is_route ? 10 : 1),
+                           (int64_t)(is_route ? options->route_cpu : options->layer_cpu) * 1000000};
+}
+
+void task_fail(struct task *task, const char *text)
+{
+    struct vm *vm = &task->generation->vm;
+    struct error_report report = {.script = task->script != NULL ? task->script->file : "?",
+                                  .hook = task->hook,
+                                  .source = vm->error_source,
+                                  .line = vm->error_line,
+                                  .text = text};
+    char id[ERROR_ID_SIZE], fields[40];
+    if (task->message != NULL) {
+        report.action.ptr = happn_message_action(task->message, &report.action.len);
+        report.path.ptr = happn_message_path(task->message, &report.path.len);
+    } else {
+        report.action = str_of(happn_http_method(task->http));
+        report.path.ptr = happn_http_path(task->http, &report.path.len);
+    }
+    errors_report(&task->scripts->errors, task->scripts->core, &report, id);
+    task->verdict = HAPPN_FAIL;
+    if (task->message != NULL) {
+        int len = snprintf(fields, sizeof fields, "{\"id\":\"%s\"}", id);
+        happn_message_set_error(task->message, "ScriptError", "script failed", 0, fields, (size_t)len);
+        return;
+    }
+    task->status = 500;
+    task->content_type[0] = '\0';
+    buf_clear(&task->body);
+    buf_add_format(&task->body, "{\"error\":{\"name\":\"ScriptError\",\"message\":\"script failed\",\"id\":\"%s\"}}", id);
+}
+
+/* -- running -- */
+
+/* True when the coroutine has ended, one way or the other. */
+static bool resume(struct task *task, int arguments)
+{
+    struct vm *vm = &task->generation->vm;
+    struct task *outer = vm->task;
+    lua_State *co = task->co;
+    int count;
+    vm->task = task;
+    vm_enter(vm, co, task->budget);
+    int status = lua_resume(co, NULL, arguments, &count);
+    task->budget = vm_leave(vm);
+    vm->task = outer;
+    if (status == LUA_YIELD) {
+        lua_pop(co, count);
+        return false;
+    }
+    end_view(task);
+    if (status == LUA_OK) {
+        lua_settop(co, 0);
+        return true;
+    }
+    task_fail(task, lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "the error is not a text");
+    drop_thread(task);
+    return true;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Wakes a sleeper, and ends what waits for too long. */
+static void start_timer(struct task *task)
+{
+    uv_loop_t *loop = &task->scripts->core->loop->uv;
+    const struct scripts_options *options = &task->scripts->settings.options;
+    if (!task->has_timer) {
+        uv_timer_init(loop, &task->timer);
+        task->timer.data = task;
+        task->has_timer = true;
+    }
+    uint64_t now = uv_now(loop);
+    if (task->deadline == 0) {
+        task->deadline = now + (task->kind == TASK_ROUTE ? options->route_wall : options->layer_wall);
+    }
+    uint64_t left = task->deadline > now ? task->deadline - now : 0;
+    bool sleeps = task->call.is_sleep && task->call.sleep_ms < left;
+    uv_timer_start(&task->timer, on_timer, sleeps ? task->call.sleep_ms : left, 0);
+}
+
+/* Hands the prepared request to the core; true when the answer is there. */
+static bool carry_out(struct task *task)
+{
+    struct call *call = &task->call;
+    struct request *request = call->request;
+    call->request = NULL;
+    if (request != NULL) {
+        core_dispatch(request);
+    }
+    return call->is_done;
+}
+
+static void close_thread(struct task *task)
+{
+    struct vm *vm = &task->generation->vm;
+    struct task *outer = vm->task;
+    end_view(task);
+    vm->task = task;
+    vm_enter(vm, task->co, (struct budget){CLOSING_STEPS, CLOSING_NS});
+    lua_closethread(task->co, NULL);
+    (void)vm_leave(vm);
+    vm->task = outer;
+    drop_thread(task);
+}
+
+static void stop(struct task *task, const char *why)
+{
+    close_thread(task);
+    leave_session(task);
+    task->generation->vm.error_source[0] = '\0';
+    task->generation->vm.error_line = 0;
+    task_fail(task, why);
+    if (task->scripts->is_closing && task->kind == TASK_ROUTE) {
+        task->status = 503;
+    }
+}
+
+/* Runs on until it ends (true) or waits. */
+static bool run(struct task *task, int arguments)
+{
+    int turns = 0;
+    bool ended;
+    task->is_running = true;
+    while (!(ended = resume(task, arguments))) {
+        arguments = 0;
+        bool is_done = carry_out(task);
+        if (task->is_cancelled) {
+            stop(task, "the server is stopping");
+            ended = true;
+            break;
+        }
+        if (!is_done) {
+            start_timer(task);
+            break;
+        }
+        if (++turns == CALLS_A_TURN) { /* others want to run, too */
+            task_wake(task);
+            break;
+        }
+    }
+    task->is_running = false;
+    return ended;
+}
+
+bool task_start(struct task *task, lua_CFunction main)
+{
+    task->budget = task_budget(task);
+    task->call.is_done = false;
+    lua_pushcfunction(task->co, main);
+    lua_pushlightuserdata(task->co, task);
+    return run(task, 1);
+}
+
+static void finish(struct task *task)
+{
+    if (task->kind == TASK_ROUTE) {
+        route_finish(task);
+    } else {
+        layer_finish(task);
+    }
+}
+
+static void go_on(struct task *task)
+{
+    if (task->has_timer) {
+        uv_timer_stop(&task->timer);
+    }
+    if (run(task, 0)) {
+        finish(task);
+    }
+}
+
+static void drain(void *arg)
+{
+    struct scripts *scripts = arg;
+    struct task *task = scripts->ready;
+    scripts->ready = NULL;
+    scripts->ready_tail = &scripts->ready;
+    scripts->drain_posted = false;
+    while (task != NULL) {
+        struct task *next = task->next_ready;
+        task->is_ready = false;
+        if (task->is_cancelled) {
+            finish(task);
+        } else {
+            go_on(task);
+        }
+        task = next;
+    }
+    scripts_release(scripts);
+}
+
+void task_wake(struct task *task)
+{
+    struct scripts *scripts = task->scripts;
+    if (!task->is_ready) {
+        task->is_ready = true;
+        task->next_ready = NULL;
+        *scripts->ready_tail = task;
+        scripts->ready_tail = &task->next_ready;
+    }
+    if (!scripts->drain_posted && loop_post(scripts->core->loop, drain, scripts) == HAPPN_OK) {
+        scripts->drain_posted = true;
+        scripts->holds++;
+    }
+}
+
+void task_cancel(struct task *task, const char *why)
+{
+    if (task->is_cancelled) {
+        return;
+    }
+    if (task->is_running) {
+        task->is_cancelled = true; /* noticed when the core returns */
+        return;
+    }
+    if (task->has_timer) {
+        uv_timer_stop(&task->timer);
+    }
+    stop(task, why);
+    if (task->is_ready) {
+        task->is_cancelled = true; /* it lies in the list of those to go on: ended there */
+        return;
+    }
+    finish(task);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct task *task = timer->data;
+    if (task->call.is_sleep && uv_now(timer->loop) < task->deadline) {
+        task->call.is_done = true;
+        go_on(task);
+        return;
+    }
+    task_cancel(task, "the call took too long: it waited past its time limit");
+}

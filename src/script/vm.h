@@ -1,0 +1,70 @@
+/* One Lua state with limits: memory through its allocator, instructions and CPU time through a hook. */
+#ifndef HAPPN_SCRIPT_VM_H
+#define HAPPN_SCRIPT_VM_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "happn/status.h"
+
+struct task;
+
+/* What one call may still use. Kept by the call while it waits, by the VM while it runs. */
+struct budget {
+    int64_t steps;  /* instructions, and what C functions charge */
+    int64_t cpu_ns; /* CPU time */
+};
+
+struct vm {
+    lua_State *L;
+    const struct allocator *allocator;
+    size_t used, limit;
+    struct budget budget;
+    int64_t slice_start; /* CPU clock at the first tick of this slice, 0 before */
+    unsigned ticks;
+    bool killed;         /* the budget is gone: every instruction raises until the call has ended */
+    lua_State *running;  /* the thread whose instructions count */
+    struct task *task;   /* whose call runs; NULL while loading */
+    struct buf out;      /* JSON being written; conversions run no Lua code, so one is enough */
+    struct arena scratch;
+    char error_source[64]; /* where the last error was raised */
+    int error_line;
+    void *owner;         /* struct generation */
+};
+
+/* Opens a state without any library. max_text limits what is written to `out`. */
+happn_status vm_open(struct vm *vm, const struct allocator *allocator, size_t limit, size_t max_text);
+void vm_close(struct vm *vm);
+
+static inline struct vm *vm_of(lua_State *L)
+{
+    return *(struct vm **)lua_getextraspace(L);
+}
+
+/* Starts and ends a stretch of running on `thread`; the budget is taken and given back. */
+void vm_enter(struct vm *vm, lua_State *thread, struct budget budget);
+struct budget vm_leave(struct vm *vm);
+
+/* Takes `steps` for work done in C. Raises when the budget is gone. */
+void vm_charge(lua_State *L, size_t steps);
+/* Raises when the call was killed: for C functions that would run script code without a hook. */
+void vm_check(lua_State *L);
+
+/* Calls fn with one light userdata argument on the main state, protected. On failure error has the message. */
+happn_status vm_protect(struct vm *vm, lua_CFunction fn, void *arg, happn_error *error);
+
+/* Message handler: turns the error into text with a traceback, without running any metamethod, and remembers its place.
+ * Errors of happn.fail pass unchanged. */
+int vm_traceback(lua_State *L);
+
+/* Text of an error object by raw access only. Pushes it. */
+void vm_push_error_text(lua_State *L, int index);
+
+/* The metatable of happn.fail's errors and that of failed store calls, by registry key. */
+extern const char vm_fail_key, vm_call_error_key;
+bool vm_has_metatable(lua_State *L, int index, const void *key);
+
+#endif
