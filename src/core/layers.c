@@ -55,12 +55,13 @@ static happn_verdict run_outbound(struct core *core, happn_message *message)
     return HAPPN_NEXT;
 }
 
-static bool layer_data(struct request *request, struct str *data)
+static bool layer_data(struct request *request, struct str path, struct str *data)
 {
     request->message = (struct happn_message){.direction = HAPPN_OUTBOUND_REPLY,
                                               .request = request,
                                               .session = request->session,
                                               .arena = &request->arena,
+                                              .path = path,
                                               .data = *data};
     happn_verdict verdict = run_outbound(request->core, &request->message);
     *data = request->message.data;
@@ -72,13 +73,13 @@ bool layers_reply(struct request *request)
     struct reply *reply = &request->reply;
     switch (reply->kind) {
     case REPLY_DATA:
-        return layer_data(request, &reply->data);
+        return layer_data(request, STR_NONE, &reply->data);
     case REPLY_DOCUMENT:
-        return layer_data(request, &reply->document.data);
+        return layer_data(request, STR_NONE, &reply->document.data);
     case REPLY_LIST:
     case REPLY_INITIAL: /* one call a document: a layer need not know whether a pattern was asked for */
         for (size_t i = 0; i < reply->count && !request->options.path_only; i++) {
-            if (!layer_data(request, &reply->documents[i].data)) {
+            if (!layer_data(request, reply->documents[i].path, &reply->documents[i].data)) {
                 return false;
             }
         }
@@ -124,6 +125,9 @@ const char *happn_message_action(const happn_message *message, size_t *len)
 
 const char *happn_message_path(const happn_message *message, size_t *len)
 {
+    if (str_is_set(message->path)) {
+        return give(message->path, len);
+    }
     return give(message->request != NULL ? message->request->path : message->publication->path, len);
 }
 

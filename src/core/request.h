@@ -69,6 +69,7 @@ struct happn_message {
     struct publication *publication; /* publications: being sent to `session` */
     struct session *session;         /* whose request, or who receives */
     struct arena *arena;
+    struct str path;                 /* of the one document of a list; unset: the request's or publication's */
     struct str data;                 /* what the layers see and change */
 };
 

@@ -203,9 +203,9 @@ static void check_given(lua_State *L, struct script *script, int given, int decl
 {
     lua_pushnil(L);
     while (lua_next(L, given) != 0) {
-        lua_pushvalue(L, -2);
-        if (declared == 0 || lua_rawget(L, declared) == LUA_TNIL) {
-            refuse(L, script, lua_pushfstring(L, "config: the script does not know \"%s\"", lua_tostring(L, given + 1 > 0 ? -2 - (declared != 0) : -2)));
+        const char *name = lua_tostring(L, -2);
+        if (declared == 0 || get_raw(L, declared, name) == LUA_TNIL) {
+            refuse(L, script, lua_pushfstring(L, "config: the script does not know \"%s\"", name));
         }
         lua_pop(L, 2);
     }

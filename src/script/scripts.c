@@ -325,8 +325,9 @@ static void cancel_all(struct scripts *scripts)
     bool again = true;
     while (again) {
         again = false;
-        for (struct generation *g = scripts->retired; g != NULL && !again; g = g->next) {
-            again = cancel_one(g);
+        struct generation *generation = scripts->retired;
+        while (generation != NULL && !(again = cancel_one(generation))) {
+            generation = generation->next;
         }
     }
 }
