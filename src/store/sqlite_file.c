@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
+
 enum {
     APPLICATION_ID = 1751216240, /* "happ" */
     SCHEMA = 1,
@@ -147,7 +149,7 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static happn_status connect(struct sqlite_file *file, const struct sqlite_options *options, int flags,
+static happn_status open_connection(struct sqlite_file *file, const struct sqlite_options *options, int flags,
                             happn_error *error)
 {
     *file = (struct sqlite_file){.checkpoint_pages = (int)options->checkpoint_pages};
@@ -157,7 +159,6 @@ static happn_status connect(struct sqlite_file *file, const struct sqlite_option
     if (sqlite3_open_v2(options->file, &file->db, flags | SQLITE_OPEN_NOMUTEX, options->vfs) != SQLITE_OK) {
         return cannot_open(file, options->file, error);
     }
-    sqlite3_extended_result_codes(file->db, 0);
     sqlite3_busy_timeout(file->db, BUSY_MS);
     return HAPPN_OK;
 }
@@ -205,7 +206,7 @@ static happn_status set_up(struct sqlite_file *file, const struct sqlite_options
 
 happn_status sqlite_file_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
 {
-    happn_status status = connect(file, options, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    happn_status status = open_connection(file, options, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
     if (status == HAPPN_OK) {
         status = set_up(file, options, error);
     }
@@ -218,7 +219,7 @@ happn_status sqlite_file_open(struct sqlite_file *file, const struct sqlite_opti
 happn_status sqlite_file_open_reader(struct sqlite_file *file, const struct sqlite_options *options,
                                      happn_error *error)
 {
-    happn_status status = connect(file, options, SQLITE_OPEN_READONLY, error);
+    happn_status status = open_connection(file, options, SQLITE_OPEN_READONLY, error);
     if (status == HAPPN_OK) {
         sqlite3_busy_timeout(file->db, 0); /* it is the loop that would wait */
         use_cache(file, options);
