@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "store/sqlite_batch.h"
 #include "store/sqlite_lock.h"
 #include "store/sqlite_operation.h"
@@ -73,7 +74,7 @@ static void on_end_of_turn(struct loop_flush *flush)
     send_turn((struct sqlite *)((char *)flush - offsetof(struct sqlite, flush)));
 }
 
-static happn_status enqueue(struct sqlite *sqlite, struct store_op *op)
+static happn_status prepare(struct sqlite *sqlite, struct store_op *op)
 {
     size_t cost = cost_of(op);
     /* One large document must get through an empty queue. */
@@ -90,10 +91,6 @@ static happn_status enqueue(struct sqlite *sqlite, struct store_op *op)
     sqlite->waiting++;
     sqlite->waiting_bytes += cost;
     unfinished_add(&sqlite->unfinished, op);
-    op_list_add(&sqlite->turn, op);
-    if (++sqlite->turn_count == TURN_MAX) {
-        send_turn(sqlite);
-    }
     return HAPPN_PENDING;
 }
 
@@ -106,31 +103,37 @@ static bool answer_at_once(struct sqlite *sqlite, struct store_op *op)
     if (sqlite_operation_run(&sqlite->reader, op, op->arena) == HAPPN_OK) {
         return true;
     }
-    sqlite_operation_forget(op);
     op->error = (happn_error){.status = HAPPN_OK};
     return false;
 }
 
+/* Once it is in a list an operation is not ours any more: the status is set before. */
 static happn_status submit(struct provider *provider, struct store_op *op)
 {
     struct sqlite *sqlite = (struct sqlite *)provider;
     if (sqlite->is_closing) {
-        op->status = error_set(&op->error, HAPPN_E_CLOSED, "the store is closed");
-    } else if (answer_at_once(sqlite, op)) {
-        op->status = HAPPN_OK;
-    } else {
-        op->status = enqueue(sqlite, op);
+        return op->status = error_set(&op->error, HAPPN_E_CLOSED, "the store is closed");
     }
-    return op->status;
+    if (answer_at_once(sqlite, op)) {
+        return op->status = HAPPN_OK;
+    }
+    op->status = prepare(sqlite, op);
+    if (op->status != HAPPN_PENDING) {
+        return op->status;
+    }
+    op_list_add(&sqlite->turn, op);
+    if (++sqlite->turn_count == TURN_MAX) {
+        send_turn(sqlite);
+    }
+    return HAPPN_PENDING;
 }
 
 static void on_finished(void *context, struct store_op *op)
 {
     struct sqlite *sqlite = context;
     struct sqlite_results *results = op->scratch;
-    int64_t rev = op->document.rev > op->snapshot_rev ? op->document.rev : op->snapshot_rev;
-    if (rev > sqlite->reader.rev) {
-        sqlite->reader.rev = rev;
+    if (op->snapshot_rev > sqlite->reader.rev) {
+        sqlite->reader.rev = op->snapshot_rev;
     }
     sqlite->waiting--;
     sqlite->waiting_bytes -= cost_of(op);

@@ -24,11 +24,9 @@ static void forget_results(struct store_op *op)
 static void run_one(struct sqlite_file *file, struct store_op *op)
 {
     struct sqlite_results *results = op->scratch;
-    int64_t rev = file->rev;
     op->status = sqlite_operation_run(file, op, &results->arena);
     if (op->status != HAPPN_OK) {
-        file->rev = rev;
-        forget_results(op);
+        arena_fini(&results->arena);
     }
 }
 
@@ -75,10 +73,10 @@ static void fail_all(struct store_op *first, const happn_error *error)
     }
 }
 
-/* The failure that made SQLite roll back is the last one that an operation has. */
+/* The failure that made SQLite roll back is the last one there is; behind it they are still pending. */
 static void copy_error(const struct store_op *first, happn_error *error)
 {
-    for (const struct store_op *op = first; op != NULL; op = op->next) {
+    for (const struct store_op *op = first; op != NULL && op->status != HAPPN_PENDING; op = op->next) {
         if (op->status != HAPPN_OK) {
             *error = op->error;
         }

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
+
 enum {
     APPLICATION_ID = 1751216240, /* "happ" */
     SCHEMA = 1,
@@ -159,7 +161,6 @@ static happn_status open_connection(struct sqlite_file *file, const struct sqlit
     if (sqlite3_open_v2(options->file, &file->db, flags | SQLITE_OPEN_NOMUTEX, options->vfs) != SQLITE_OK) {
         return cannot_open(file, options->file, error);
     }
-    sqlite3_extended_result_codes(file->db, 0);
     sqlite3_busy_timeout(file->db, BUSY_MS);
     return HAPPN_OK;
 }

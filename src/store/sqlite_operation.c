@@ -1,5 +1,6 @@
 #include "store/sqlite_operation.h"
 
+#include "base/error.h"
 #include "json/merge.h"
 #include "paths/path.h"
 #include "paths/wildcard.h"
@@ -18,6 +19,12 @@ static struct str column(sqlite3_stmt *statement, int at)
     return str_make(text, (size_t)sqlite3_column_bytes(statement, at));
 }
 
+static struct str copy_column(struct arena *out, sqlite3_stmt *statement, int at)
+{
+    struct str text = column(statement, at);
+    return text.ptr != NULL ? arena_str(out, text) : STR_NONE; /* SQLite had no memory, or we */
+}
+
 static happn_status no_memory(struct store_op *op)
 {
     return error_set(&op->error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
@@ -30,13 +37,15 @@ static bool copy_document(const struct store_op *op, sqlite3_stmt *row, int at, 
     document->created = sqlite3_column_int64(row, at);
     document->modified = sqlite3_column_int64(row, at + 1);
     document->rev = sqlite3_column_int64(row, at + 3);
-    if (sqlite3_column_type(row, at + 2) != SQLITE_NULL) {
-        document->modified_by = arena_str(out, column(row, at + 2));
+    bool has_author = sqlite3_column_type(row, at + 2) != SQLITE_NULL;
+    if (has_author) {
+        document->modified_by = copy_column(out, row, at + 2);
     }
     if (!op->paths_only) {
-        document->data = arena_str(out, column(row, at + 4));
+        document->data = copy_column(out, row, at + 4);
     }
-    return document->path.ptr != NULL && (op->paths_only || document->data.ptr != NULL);
+    return document->path.ptr != NULL && (!has_author || document->modified_by.ptr != NULL) &&
+           (op->paths_only || document->data.ptr != NULL);
 }
 
 /* What the statement's last step means when it gave no row. */
@@ -137,7 +146,6 @@ static happn_status find_rows(struct sqlite_file *file, struct store_op *op, sql
 
 static happn_status find(struct sqlite_file *file, struct store_op *op, struct arena *out)
 {
-    op->snapshot_rev = file->rev;
     if (!path_has_wildcard(op->path)) {
         return concerns(op, op->path) ? get(file, op, out) : HAPPN_OK;
     }
@@ -298,14 +306,13 @@ static happn_status remove_pattern(struct sqlite_file *file, struct store_op *op
     return status;
 }
 
-happn_status sqlite_operation_run(struct sqlite_file *file, struct store_op *op, struct arena *out)
+static happn_status run(struct sqlite_file *file, struct store_op *op, struct arena *out)
 {
     switch (op->kind) {
     case STORE_SET:
     case STORE_MERGE:
         return set(file, op, out);
     case STORE_GET:
-        op->snapshot_rev = file->rev;
         return get(file, op, out);
     case STORE_FIND:
         return find(file, op, out);
@@ -313,6 +320,19 @@ happn_status sqlite_operation_run(struct sqlite_file *file, struct store_op *op,
         return path_has_wildcard(op->path) ? remove_pattern(file, op, out) : remove_one(file, op, op->path);
     }
     return error_set(&op->error, HAPPN_E_UNSUPPORTED, "the sqlite store does not know operation %d", op->kind);
+}
+
+happn_status sqlite_operation_run(struct sqlite_file *file, struct store_op *op, struct arena *out)
+{
+    int64_t rev = file->rev;
+    happn_status status = run(file, op, out);
+    if (status != HAPPN_OK) {
+        file->rev = rev;
+        sqlite_operation_forget(op);
+        return status;
+    }
+    op->snapshot_rev = file->rev;
+    return HAPPN_OK;
 }
 
 void sqlite_operation_forget(struct store_op *op)
