@@ -86,6 +86,7 @@ static bool settle(lua_State *L, struct task *task, int status)
         }
         return false;
     }
+    vm_check(L); /* who was stopped has not succeeded, even if it caught the error */
     if (lua_isnil(L, AT_RESULT) || lua_rawequal(L, AT_RESULT, AT_MESSAGE)) {
         message_write_back(L, task, AT_MESSAGE);
         return true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "json/write.h"
 #include "script/answers.h"
 #include "script/http.h"
 #include "script/view.h"
@@ -279,10 +280,10 @@ static void take_answer(lua_State *L, struct task *task)
     } else {
         task->status = lua_isnil(L, AT_RESULT) ? 204 : 200;
     }
+    take_body(L, task, value); /* headers last: what was added could not be taken back */
     if (!lua_isnil(L, AT_RESULT + 2)) {
         add_headers(L, task, AT_RESULT + 2);
     }
-    take_body(L, task, value);
 }
 
 /* happn.fail: its code is the status when it is one. */
@@ -290,26 +291,24 @@ static void refuse(lua_State *L, struct task *task)
 {
     struct refusal refusal;
     refusal_read(L, AT_RESULT, &refusal);
-    lua_newtable(L);
-    if (str_is_set(refusal.fields)) {
-        lua_pop(L, 1);
-        lua_pushlstring(L, refusal.fields.ptr, refusal.fields.len);
-        value_push_plain(L, str_make(lua_tostring(L, -1), refusal.fields.len));
-    }
-    lua_pushstring(L, refusal.name);
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, refusal.text);
-    lua_setfield(L, -2, "message");
+    struct buf *body = &task->body;
+    buf_add_lit(body, "{\"error\":{\"name\":");
+    json_add_string(body, str_of(refusal.name));
+    buf_add_lit(body, ",\"message\":");
+    json_add_string(body, str_of(refusal.text));
     if (refusal.code != 0) {
-        lua_pushinteger(L, refusal.code);
-        lua_setfield(L, -2, "code");
+        buf_add_format(body, ",\"code\":%d", refusal.code);
     }
-    lua_newtable(L);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "error");
+    if (str_is_set(refusal.fields)) { /* an object that is not empty: its members go on here */
+        buf_add_char(body, ',');
+        buf_add(body, refusal.fields.ptr + 1, refusal.fields.len - 2);
+    }
+    buf_add_lit(body, "}}");
     task->status = refusal.code >= 400 && refusal.code <= 599 ? refusal.code : 400;
     task->content_type[0] = '\0';
-    take_body(L, task, lua_gettop(L));
+    if (body->status != HAPPN_OK) {
+        luaL_error(L, "the answer is too large");
+    }
 }
 
 static int settle(lua_State *L, int status, lua_KContext context)
@@ -317,6 +316,7 @@ static int settle(lua_State *L, int status, lua_KContext context)
     (void)context;
     struct task *task = lua_touserdata(L, AT_TASK);
     if (status == LUA_OK || status == LUA_YIELD) {
+        vm_check(L); /* who was stopped has not succeeded, even if it caught the error */
         take_answer(L, task);
         return 0;
     }

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static const char base_key, *const base_names[] = {"assert", "error", "ipairs", "next", "pairs", "pcall", "xpcall", "select",
+static const char base_key, *const base_names[] = {"assert", "error", "ipairs", "next", "pairs", "pcall", "select",
                                                     "tonumber", "tostring", "type", "getmetatable", "rawequal", "rawget",
                                                     "rawlen", "rawset", NULL};
 static const char *const os_names[] = {"time", "date", "clock", "difftime", NULL};
@@ -31,6 +31,40 @@ static int set_metatable(lua_State *L)
     lua_settop(L, 2);
     lua_setmetatable(L, 1);
     return 1;
+}
+
+/* A handler runs inside the hook that has raised, where no hook fires: when the call was killed it must not run at all. */
+static int call_handler(lua_State *L)
+{
+    if (!vm_of(L)->killed) {
+        lua_pushvalue(L, lua_upvalueindex(1));
+        lua_insert(L, 1);
+        lua_call(L, lua_gettop(L) - 1, 1);
+    }
+    return 1;
+}
+
+static int end_xpcall(lua_State *L, int status, lua_KContext extra)
+{
+    if (status != LUA_OK && status != LUA_YIELD) {
+        lua_pushboolean(L, 0);
+        lua_pushvalue(L, -2);
+        return 2;
+    }
+    return lua_gettop(L) - (int)extra;
+}
+
+static int protected_call(lua_State *L)
+{
+    int count = lua_gettop(L);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, call_handler, 1);
+    lua_replace(L, 2);
+    lua_pushboolean(L, 1);
+    lua_pushvalue(L, 1);
+    lua_rotate(L, 3, 2);
+    return end_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, 2, end_xpcall), 2);
 }
 
 /* Calls the function that a wrapper stands for, upvalue 1, with all arguments. */
@@ -189,6 +223,8 @@ void sandbox_install(lua_State *L)
     pick(L, base_names);
     lua_pushcfunction(L, set_metatable);
     lua_setfield(L, -2, "setmetatable");
+    lua_pushcfunction(L, protected_call);
+    lua_setfield(L, -2, "xpcall");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &base_key);
     lua_newtable(L); /* what luaopen_base has left as globals */
     lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
@@ -202,6 +238,9 @@ void sandbox_push_chunk(lua_State *L, struct script *script, const char *file, i
     environment = lua_absindex(L, environment);
     if (script_read(script->generation, arena, file, &text, &error) != HAPPN_OK) {
         luaL_error(L, "%s", error.message);
+    }
+    if (text.len != 0 && text.ptr[0] == LUA_SIGNATURE[0]) {
+        luaL_error(L, "%s: bytecode is not accepted", file);
     }
     lua_pushfstring(L, "@%s", file);
     if (luaL_loadbufferx(L, text.ptr, text.len, lua_tostring(L, -1), "t") != LUA_OK) {

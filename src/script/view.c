@@ -5,7 +5,7 @@
  * field is the same view and changes in it are found again. Writing puts the value into the overlay. Making text of a view
  * copies what was not touched, byte for byte: numbers keep their digits, nulls and empty lists stay what they were.
  *
- * User values: 1 the text, 2 the overlay (key -> value), 3 new keys in the order they came, 4 the index of a list. */
+ * User values: 1 the text, 2 the overlay (key -> value), 3 new keys in the order they came, 4 the index. */
 
 #include "script/view.h"
 
@@ -15,10 +15,15 @@ struct view {
     struct str text;
     bool is_list;
     bool is_changed;     /* itself; views inside it know for themselves */
-    bool is_indexed;
-    size_t stored;       /* elements in the text, once indexed */
+    bool is_indexed, has_escapes;
+    size_t stored;       /* members or elements in the text, once indexed */
     size_t length;       /* elements now */
-    struct str *items;   /* the index */
+    struct item *items;  /* the index */
+};
+
+struct item {
+    struct str key; /* raw; not set in lists */
+    struct str value;
 };
 
 enum { TEXT = 1, OVERLAY, NEW_KEYS, INDEX, USER_VALUES = INDEX };
@@ -110,21 +115,8 @@ static void set_overlaid(lua_State *L, int view, int key, int value)
     lua_pop(L, 1);
 }
 
-/* Of a doubled name the last wins. */
-static struct str find_member(lua_State *L, const struct view *view, struct str name)
-{
-    struct str found = STR_NONE;
-    for (struct json_iter it = json_iter(view->text); json_next(&it);) {
-        if (json_text_is(it.key, name)) {
-            found = it.value;
-        }
-    }
-    vm_charge(L, view->text.len / 64);
-    return found;
-}
-
-/* Finds the elements of a list once, so that a loop over it is not quadratic. */
-static void index_list(lua_State *L, int at, struct view *view)
+/* Finds the members or elements once: a second look at a field, and a loop over a list, need no second scan. */
+static void build_index(lua_State *L, int at, struct view *view)
 {
     if (view->is_indexed) {
         return;
@@ -133,11 +125,12 @@ static void index_list(lua_State *L, int at, struct view *view)
     for (struct json_iter it = json_iter(view->text); json_next(&it);) {
         count++;
     }
-    struct str *items = lua_newuserdatauv(L, count * sizeof *items + 1, 0);
+    struct item *items = lua_newuserdatauv(L, count * sizeof *items + 1, 0);
     lua_setiuservalue(L, at, INDEX);
     size_t i = 0;
-    for (struct json_iter it = json_iter(view->text); json_next(&it);) {
-        items[i++] = it.value;
+    for (struct json_iter it = json_iter(view->text); json_next(&it); i++) {
+        items[i] = (struct item){it.key, it.value};
+        view->has_escapes = view->has_escapes || (!view->is_list && str_has(it.key, '\\'));
     }
     view->items = items;
     view->stored = view->length = count;
@@ -145,9 +138,25 @@ static void index_list(lua_State *L, int at, struct view *view)
     vm_charge(L, view->text.len / 32);
 }
 
+/* Of a doubled name the last wins. */
+static struct str find_member(lua_State *L, const struct view *view, struct str name)
+{
+    if (view->stored > 64) {
+        vm_charge(L, view->stored / 16);
+    }
+    for (size_t i = view->stored; i-- != 0;) {
+        struct str key = view->items[i].key;
+        if (view->has_escapes ? json_text_is(key, name) : str_equal(key, name)) {
+            return view->items[i].value;
+        }
+    }
+    return STR_NONE;
+}
+
 /* The raw text behind a key, unset when there is none. */
 static struct str find_raw(lua_State *L, int at, struct view *view, int key)
 {
+    build_index(L, at, view);
     if (!view->is_list) {
         if (lua_type(L, key) != LUA_TSTRING) {
             return STR_NONE;
@@ -156,13 +165,12 @@ static struct str find_raw(lua_State *L, int at, struct view *view, int key)
         const char *name = lua_tolstring(L, key, &len);
         return find_member(L, view, str_make(name, len));
     }
-    index_list(L, at, view);
     if (!lua_isinteger(L, key)) {
         return STR_NONE;
     }
     lua_Integer i = lua_tointeger(L, key);
     bool there = i >= 1 && (lua_Unsigned)i <= view->stored && (lua_Unsigned)i <= view->length;
-    return there ? view->items[i - 1] : STR_NONE;
+    return there ? view->items[i - 1].value : STR_NONE;
 }
 
 static void push_raw(lua_State *L, int at, int key, struct str raw)
@@ -239,7 +247,7 @@ static int set_member(lua_State *L, struct view *view)
 
 static int set_element(lua_State *L, struct view *view)
 {
-    index_list(L, 1, view);
+    build_index(L, 1, view);
     lua_Integer i = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : 0, length = (lua_Integer)view->length;
     bool is_nil = lua_isnil(L, 3);
     if (i < 1 || i > length + 1) {
@@ -272,7 +280,7 @@ static int view_length(lua_State *L)
 {
     struct view *view = check_view(L);
     if (view->is_list) {
-        index_list(L, 1, view);
+        build_index(L, 1, view);
     }
     lua_pushinteger(L, view->is_list ? (lua_Integer)view->length : 0);
     return 1;
@@ -346,7 +354,7 @@ static int view_pairs(lua_State *L)
     struct view *view = check_view(L);
     lua_settop(L, 1);
     if (view->is_list) {
-        index_list(L, 1, view);
+        build_index(L, 1, view);
         lua_pushvalue(L, 1);
         lua_pushinteger(L, 0);
         lua_pushcclosure(L, next_element, 2);
@@ -459,14 +467,14 @@ static void write_object(lua_State *L, struct encoder *encoder, struct view *vie
 
 static void write_list(lua_State *L, struct encoder *encoder, struct view *view, int index)
 {
-    index_list(L, index, view);
+    build_index(L, index, view);
     buf_add_char(encoder->out, '[');
     for (size_t i = 0; i < view->length; i++) {
         buf_add_text(encoder->out, i != 0 ? "," : "");
         lua_pushinteger(L, (lua_Integer)i + 1);
         push_overlaid(L, index, lua_gettop(L));
         if (lua_isnil(L, -1)) {
-            buf_add_str(encoder->out, view->items[i]);
+            buf_add_str(encoder->out, view->items[i].value);
         } else {
             write_value(L, encoder, STR_NONE, (lua_Integer)i + 1);
         }
