@@ -17,14 +17,14 @@ run:
 	@tools/run
 
 test:
-	@tools/install
+	@tools/install test
 	@tools/test
 
 check:
 	@tools/test
 
 soak:
-	@tools/install
+	@tools/install test
 	@tools/soak
 
 bench:

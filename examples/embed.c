@@ -21,7 +21,6 @@ static int check(happn_status status, const char *what)
 /* Inbound: refuses documents that say so themselves. */
 static happn_verdict refuse_bad(happn_message *message, void *arg)
 {
-    (void)arg;
     size_t len;
     const char *data = happn_message_data(message, &len);
     if (data == NULL || memmem(data, len, "\"bad\":true", 10) == NULL) {

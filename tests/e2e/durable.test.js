@@ -9,7 +9,7 @@ const { Server } = require('./support/server');
 const WebSocket = require('ws');
 const { Client } = require('./support/clients');
 
-const rounds = Number(process.env.HAPPN_KILL_ROUNDS || 5);
+const rounds = Number(process.env.HAPPN_KILL_ROUNDS || 100);
 
 /** Sets without a pause over four paths' worth of keys; kills the server in the middle of its answers. */
 function writeUntilKilled(server, round, acknowledged) {

@@ -1,0 +1,93 @@
+// The quickstart's page in headless Chromium: it connects, sets, and shows what the layers made of it.
+'use strict';
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const readline = require('node:readline');
+const WebSocket = require('ws');
+const { Server } = require('./support/server');
+const { Client } = require('./support/clients');
+
+const chromium = process.env.HAPPN_CHROMIUM || 'chromium';
+
+class Browser {
+  static async open() {
+    const self = new Browser();
+    self.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-browser-'));
+    self.child = spawn(chromium, ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--window-size=900,700',
+      '--remote-debugging-port=0', `--user-data-dir=${self.folder}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const url = await new Promise((resolve, reject) => {
+      readline.createInterface({ input: self.child.stderr }).on('line', (line) => {
+        const match = /DevTools listening on (ws:\S+)/.exec(line);
+        if (match) resolve(match[1]);
+      });
+      self.child.on('error', reject);
+      self.child.on('exit', () => reject(new Error('chromium ended')));
+    });
+    self.pending = new Map();
+    self.id = 0;
+    self.socket = new WebSocket(url);
+    self.socket.on('message', (data) => {
+      const message = JSON.parse(data.toString());
+      if (self.pending.has(message.id)) self.pending.get(message.id)(message);
+    });
+    await new Promise((resolve) => self.socket.on('open', resolve));
+    const { targetInfos } = await self.call('Target.getTargets');
+    const page = targetInfos.find((target) => target.type === 'page');
+    self.session = (await self.call('Target.attachToTarget', { targetId: page.targetId, flatten: true })).sessionId;
+    return self;
+  }
+  call(method, params = {}) {
+    const id = ++this.id;
+    this.socket.send(JSON.stringify({ id, method, params, sessionId: this.session }));
+    return new Promise((resolve, reject) => this.pending.set(id, (message) => (message.error ? reject(new Error(message.error.message)) : resolve(message.result))));
+  }
+  async evaluate(expression) {
+    const { result, exceptionDetails } = await this.call('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception.description);
+    return result.value;
+  }
+  /** Resolves when the expression is true; looks again whenever the page draws. */
+  until(expression) {
+    return this.evaluate(`new Promise((resolve) => { const look = () => { if (${expression}) resolve(true); else setTimeout(look, 20); }; look(); })`);
+  }
+  async close() {
+    this.socket.terminate();
+    this.child.removeAllListeners('exit');
+    const gone = new Promise((resolve) => this.child.on('exit', resolve));
+    this.child.kill();
+    await gone;
+    fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+test('the quickstart page shows live events, stamped by the layer', async () => {
+  const example = path.join(__dirname, '../../examples/quickstart/happn.json');
+  const server = await Server.start(['--config', example]);
+  const browser = await Browser.open();
+  await browser.call('Page.enable');
+  await browser.call('Page.navigate', { url: `http://127.0.0.1:${server.port}/quickstart` });
+  await browser.until("document.getElementById('state') && document.getElementById('state').textContent.startsWith('connected')");
+  const client = await Client.connect('13', server.port);
+  // the page subscribes after its login: set again until it has heard
+  const heard = browser.until("document.getElementById('events').textContent.includes('from a client')");
+  let isHeard = false;
+  heard.then(() => { isHeard = true; });
+  while (!isHeard) await client.set('/quickstart/other', { text: 'from a client', secret: 1 });
+  await browser.evaluate("document.querySelector('form').requestSubmit()");
+  await browser.until("document.getElementById('events').textContent.includes('\"text\":\"hello\"')");
+  const text = await browser.evaluate("document.getElementById('events').textContent");
+  assert.match(text, /\/SET@\/quickstart\/hello/);
+  assert.match(text, /"stamped":"by layers\/stamp\.lua"/);
+  assert.doesNotMatch(text, /secret/);
+  if (process.env.HAPPN_SCREENSHOT) {
+    const { data } = await browser.call('Page.captureScreenshot', { format: 'png' });
+    fs.writeFileSync(process.env.HAPPN_SCREENSHOT, Buffer.from(data, 'base64'));
+  }
+  await client.disconnect();
+  await browser.close();
+  await server.stop();
+});

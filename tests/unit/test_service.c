@@ -1,0 +1,207 @@
+/* Whole services in this process: several runtimes, several services each, and answers that a timer brings. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/runtime.h"
+#include "happn/happn.h"
+#include "json/scan.h"
+
+enum { PATIENCE_MS = 20000 };
+
+struct house {
+    happn_mailbox *mailbox;
+    uint64_t ticket;
+    int ports[2];
+    uint64_t services[2];
+};
+
+/* Waits for the DONE of a ticket; returns its status and keeps its texts. */
+static int await_done(struct house *house, uint64_t ticket, char *meta, char *body, size_t room)
+{
+    for (;;) {
+        happn_batch *batch = NULL;
+        assert_int_equal(happn_mailbox_take(house->mailbox, 1, &batch), 0);
+        if (batch == NULL) {
+            struct pollfd fd = {.fd = happn_mailbox_fd(house->mailbox), .events = POLLIN};
+            assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+            continue;
+        }
+        const happn_event *event = happn_batch_event(batch, 0);
+        bool is_it = event->kind == HAPPN_EV_DONE && event->ticket == ticket;
+        int status = event->status;
+        if (is_it && meta != NULL) {
+            snprintf(meta, room, "%.*s", (int)event->meta_len, event->meta);
+        }
+        if (is_it && body != NULL) {
+            snprintf(body, room, "%.*s", (int)event->body_len, event->body);
+        }
+        happn_batch_free(batch);
+        if (is_it) {
+            return status;
+        }
+    }
+}
+
+static void open_house(struct house *house)
+{
+    static const char config[] = "{\"port\":0,\"host\":\"127.0.0.1\",\"utils\":{\"logLevel\":\"warn\"}}";
+    *house = (struct house){.ticket = 0};
+    assert_int_equal(happn_mailbox_open(NULL, NULL, 0, &house->mailbox), 0);
+    for (int i = 0; i < 2; i++) {
+        char meta[200];
+        house->services[i] = ++house->ticket;
+        assert_int_equal(happn_mb_service_open(house->mailbox, house->services[i], config, strlen(config)), 0);
+        assert_int_equal(await_done(house, house->services[i], meta, NULL, sizeof meta), HAPPN_OK);
+        house->ports[i] = (int)json_int(json_get(str_of(meta), "port"), 0);
+        assert_true(house->ports[i] > 0);
+    }
+}
+
+static uint64_t connect_to(struct house *house, int port)
+{
+    char options[64];
+    int len = snprintf(options, sizeof options, "{\"port\":%d}", port);
+    uint64_t client = ++house->ticket;
+    assert_int_equal(happn_mb_client_open(house->mailbox, client, 0, options, (size_t)len), 0);
+    assert_int_equal(await_done(house, client, NULL, NULL, 0), HAPPN_OK);
+    return client;
+}
+
+static void set_text(struct house *house, uint64_t client, const char *path, const char *json)
+{
+    uint64_t ticket = ++house->ticket;
+    assert_int_equal(happn_mb_set(house->mailbox, ticket, client, path, json, strlen(json), NULL, 0), 0);
+    assert_int_equal(await_done(house, ticket, NULL, NULL, 0), HAPPN_OK);
+}
+
+static void get_text(struct house *house, uint64_t client, const char *path, char *body, size_t room)
+{
+    uint64_t ticket = ++house->ticket;
+    assert_int_equal(happn_mb_get(house->mailbox, ticket, client, path, NULL, 0), 0);
+    assert_int_equal(await_done(house, ticket, NULL, body, room), HAPPN_OK);
+}
+
+/* Two runtimes with two services each: nobody sees the others' documents, and each can talk to each. */
+static void two_runtimes_with_two_services_each(void **state)
+{
+    (void)state;
+    struct house houses[2];
+    for (int i = 0; i < 2; i++) {
+        open_house(&houses[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        char json[64], body[200];
+        uint64_t client = connect_to(&houses[(i + 1) % 2], houses[i / 2].ports[i % 2]);
+        snprintf(json, sizeof json, "{\"service\":%d}", i);
+        get_text(&houses[(i + 1) % 2], client, "/who", body, sizeof body);
+        assert_string_equal(body, "null");
+        set_text(&houses[(i + 1) % 2], client, "/who", json);
+    }
+    for (int i = 0; i < 4; i++) {
+        char json[64], body[200];
+        uint64_t client = connect_to(&houses[i % 2], houses[i / 2].ports[i % 2]);
+        snprintf(json, sizeof json, "{\"service\":%d}", i);
+        get_text(&houses[i % 2], client, "/who", body, sizeof body);
+        assert_non_null(strstr(body, "\"service\":"));
+        assert_int_equal(json_int(json_get(str_of(body), "service"), -1), i);
+    }
+    for (int i = 0; i < 2; i++) {
+        happn_mailbox_close(houses[i].mailbox);
+    }
+}
+
+/* ---- a layer whose answer a timer brings */
+
+struct slow {
+    happn_runtime *runtime;
+    happn_service *service;
+    uv_timer_t timer;
+    happn_message *message;
+    int port;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct slow *slow = timer->data;
+    uv_close((uv_handle_t *)timer, NULL);
+    happn_message_resume(slow->message, HAPPN_NEXT);
+}
+
+static happn_verdict wait_a_little(happn_message *message, void *arg)
+{
+    struct slow *slow = arg;
+    size_t len;
+    const char *action = happn_message_action(message, &len);
+    if (len != 3 || memcmp(action, "set", 3) != 0) {
+        return HAPPN_NEXT;
+    }
+    slow->message = message;
+    slow->timer.data = slow;
+    uv_timer_init(&runtime_loop(slow->runtime)->uv, &slow->timer);
+    uv_timer_start(&slow->timer, on_timer, 30, 0);
+    return HAPPN_LATER;
+}
+
+static void started(happn_status status, const happn_error *error, void *arg)
+{
+    struct slow *slow = arg;
+    (void)error;
+    pthread_mutex_lock(&slow->lock);
+    slow->port = status == HAPPN_OK ? happn_service_port(slow->service) : -1;
+    pthread_cond_signal(&slow->changed);
+    pthread_mutex_unlock(&slow->lock);
+}
+
+static void start(void *arg)
+{
+    static const char config[] = "{\"port\":0,\"host\":\"127.0.0.1\",\"utils\":{\"logLevel\":\"warn\"}}";
+    struct slow *slow = arg;
+    happn_error error;
+    if (happn_service_new(slow->runtime, config, strlen(config), NULL, &slow->service, &error) != HAPPN_OK ||
+        happn_service_add_layer(slow->service, 0, wait_a_little, slow) != HAPPN_OK) {
+        abort();
+    }
+    happn_service_start(slow->service, started, slow);
+}
+
+/* Nothing else arrives on that loop: were the answer not written before the loop sleeps, it would stay for ever. */
+static void an_answer_from_a_timer_leaves_an_idle_loop_at_once(void **state)
+{
+    (void)state;
+    struct slow slow = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_THREADED, &slow.runtime), HAPPN_OK);
+    assert_int_equal(happn_post(slow.runtime, start, &slow), HAPPN_OK);
+    pthread_mutex_lock(&slow.lock);
+    while (slow.port == 0) {
+        pthread_cond_wait(&slow.changed, &slow.lock);
+    }
+    pthread_mutex_unlock(&slow.lock);
+    assert_true(slow.port > 0);
+    struct house house = {.ticket = 0};
+    assert_int_equal(happn_mailbox_open(NULL, NULL, 0, &house.mailbox), 0);
+    uint64_t client = connect_to(&house, slow.port);
+    uint64_t ticket = ++house.ticket;
+    const char options[] = "{\"timeout\":10000}";
+    assert_int_equal(happn_mb_set(house.mailbox, ticket, client, "/t", "1", 1, options, strlen(options)), 0);
+    assert_int_equal(await_done(&house, ticket, NULL, NULL, 0), HAPPN_OK);
+    happn_mailbox_close(house.mailbox);
+    happn_runtime_close(slow.runtime);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_runtimes_with_two_services_each),
+        cmocka_unit_test(an_answer_from_a_timer_leaves_an_idle_loop_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
