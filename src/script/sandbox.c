@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "script/pattern.h"
+
 static const char base_key, *const base_names[] = {"assert", "error", "ipairs", "next", "pairs", "pcall", "select",
                                                     "tonumber", "tostring", "type", "getmetatable", "rawequal", "rawget",
                                                     "rawlen", "rawset", NULL};
@@ -105,16 +107,6 @@ static int string_rep(lua_State *L)
     return call_original(L);
 }
 
-/* A plain search may compare the whole pattern at each place. */
-static int string_search(lua_State *L)
-{
-    size_t len = 0, pattern = 0;
-    luaL_checklstring(L, 1, &len);
-    luaL_checklstring(L, 2, &pattern);
-    vm_charge(L, len / 64 + len / 64 * pattern / 4);
-    return call_original(L);
-}
-
 static int charge_text(lua_State *L)
 {
     size_t len = 0;
@@ -174,14 +166,14 @@ static void open_library(lua_State *L, const char *name, lua_CFunction open)
 
 static void install_string(lua_State *L)
 {
-    static const char *const texts[] = {"reverse", "lower", "upper", "match", "gmatch", "gsub", "byte"};
+    static const char *const texts[] = {"reverse", "lower", "upper", "byte"};
     open_library(L, LUA_STRLIBNAME, luaopen_string);
     remove_field(L, "dump");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         wrap(L, texts[i], charge_text);
     }
     wrap(L, "rep", string_rep);
-    wrap(L, "find", string_search);
+    pattern_add(L);
     lua_pushliteral(L, ""); /* methods of texts, locked: getmetatable("") tells nothing */
     lua_getmetatable(L, -1);
     copy_table(L, -3);

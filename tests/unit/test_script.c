@@ -498,6 +498,9 @@ static void documents_are_lazy_and_keep_what_is_not_touched(void **state)
     run_in_layer("local t = {}; for k, v in pairs(d) do t[#t + 1] = k .. v end; d.keys = table.concat(t, ' ')",
                  "{\"b\":1,\"a\":2,\"x\":null}", "{\"b\":1,\"a\":2,\"x\":null,\"keys\":\"b1 a2\"}");
     run_in_layer("table.sort(d.l); d.c = table.concat(d.l, ',')", "{\"l\":[3,1,2]}", "{\"l\":[1,2,3],\"c\":\"1,2,3\"}");
+    run_in_layer("d.g = ('a1 b22'):gsub('%a(%d+)', '<%1>'); d.f = { ('x.y'):find('.', 1, true) }; d.m = ('k=v'):match('(%w)=(%w)')\n"
+                 "local n = 0; for w in ('one two'):gmatch('%a+') do n = n + #w end; d.n = n", "{}",
+                 "{\"g\":\"<1> <22>\",\"f\":[2,2],\"m\":\"k\",\"n\":6}");
     run_in_layer("local t = happn.table(d); assert(t.x == happn.null and #t.e == 0); msg.data = t.e", "{\"x\":null,\"e\":[]}",
                  "{\"value\":[]}");
     run_in_layer("d.q = 9007199254740993; d.f = 0.1; d.i = 3.0", "{}", "{\"q\":9007199254740993,\"f\":0.1,\"i\":3}");
@@ -654,6 +657,10 @@ static void endless_scripts_are_stopped(void **state)
         "table.sort(setmetatable({}, { __len = function() return 2 ^ 31 - 2 | 0 end }), rawequal)",
         "(''):rep(math.maxinteger)",
         "local a = ('a'):rep(1e6); (a .. a):find(a .. 'b', 1, true)",
+        "(('a'):rep(30)):find(('a*'):rep(25) .. 'b')",
+        "local it = (('a'):rep(30)):gmatch(('a*'):rep(25) .. 'b'); pcall(it); it()",
+        "(('a'):rep(30)):gsub(('a?'):rep(25) .. ('a-'):rep(25) .. 'b', '')",
+        "(('('):rep(100000)):gsub('%b()', '')",
         "while true do happn.get('/x') end",
         "while true do pcall(happn.get, '/x') end",
         "while true do happn.json.encode({}) end",
@@ -1180,6 +1187,54 @@ static void many_calls_do_not_grow(void **state)
     leave(&peer);
 }
 
+/* -- each allocation fails in turn -- */
+
+static long allocations_left;
+
+static void *failing_resize(void *context, void *ptr, size_t size)
+{
+    (void)context;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return --allocations_left == 0 ? NULL : realloc(ptr, size);
+}
+
+static const struct allocator failing = {failing_resize, NULL};
+
+static void running_out_of_memory_is_survived(void **state)
+{
+    for (long n = 1; n < 100000; n += n < 400 ? 1 : 37) {
+        struct peer peer;
+        happn_error error;
+        open_core(state);
+        core.allocator = &failing;
+        options.memory = 64 << 20;
+        use_inbound("layer.lua", "return { actions = {'set'}, inbound = function(msg) msg.data.a = happn.set('/x', { b = 1 }).b end }");
+        use_routes("orders.lua", "", orders);
+        enter(&peer);
+        allocations_left = n;
+        bool opened = scripts_open(&core, &options, &scripts, &error) == HAPPN_OK;
+        if (opened) {
+            say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/a\",\"data\":{\"n\":1.50}}");
+            ask("GET", "/7", NULL, NULL);
+            (void)!scripts_reload(scripts, &error);
+            say(&peer, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/a\",\"data\":{\"n\":1.50}}");
+        } else {
+            scripts = NULL;
+        }
+        bool done = allocations_left > 0;
+        allocations_left = 0;
+        leave(&peer);
+        close_core(state);
+        if (done && opened) {
+            return;
+        }
+    }
+    fail_msg("there was no end to it");
+}
+
 /* -- the guide: each script in docs/lua.md is taken from there and used -- */
 
 static void take_scripts_of_guide(void)
@@ -1273,6 +1328,7 @@ int main(void)
         T(closing_ends_what_waits),
         T(too_many_calls_are_refused),
         T(many_calls_do_not_grow),
+        cmocka_unit_test(running_out_of_memory_is_survived),
         T(the_guide_is_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
