@@ -1,695 +1,703 @@
-/* find, match, gmatch and gsub of Lua 5.4.7 (lstrlib.c), with one difference, marked "happn": matching charges steps. A
- * pattern such as ("a*"):rep(25) .. "b" needs more time than there is, and no hook ever runs inside C.
+/* string.find, match, gmatch and gsub with Lua's pattern language, counting their steps: a pattern such as
+ * ("a*"):rep(25) .. "b" needs more time than there is, and no hook of Lua's ever runs inside a C function.
  *
- * Copyright (C) 1994-2024 Lua.org, PUC-Rio. Permission is hereby granted, free of charge, to any person obtaining a copy of
- * this software and associated documentation files (the "Software"), to deal in the Software without restriction, including
- * without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the
- * Software, and to permit persons to whom the Software is furnished to do so, subject to the following conditions: The
- * above copyright notice and this permission notice shall be included in all copies or substantial portions of the
- * Software. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO
- * THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
- * COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE,
- * ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
+ * A pattern is first made into a list of items, each with the set of bytes it takes and how often; mistakes are found there (Lua itself finds them when it gets to them). Matching
+ * walks the items over the subject. An item that may be repeated tries its possibilities by recursion into the rest of the list, in
+ * the order that its sign asks for; everything else goes on in a loop. */
 
-/* clang-format off: as it is upstream, so that the two can be compared */
 #include "script/pattern.h"
 
 #include <ctype.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "script/vm.h"
 
-#define LUA_MAXCAPTURES	32
-#define l_unlikely(x)	(x)
-#define uchar(c)	((unsigned char)(c))
+enum { CAPTURES = 32, DEPTH = 200, CHARGE_EVERY = 1024, OPEN_CAPTURE = -1, POSITION_CAPTURE = -2 };
 
+enum kind { BYTES, OPEN, CLOSE, POSITION, BACK, BALANCE, FRONTIER, END };
+enum times { ONCE, GREEDY, GREEDY_ONE, LAZY, MAYBE };
 
-static size_t posrelatI (lua_Integer pos, size_t len) {
-  if (pos > 0)
-    return (size_t)pos;
-  else if (pos == 0)
-    return 1;
-  else if (pos < -(lua_Integer)len)  /* inverted comparison */
-    return 1;  /* clip to 1 */
-  else return len + (size_t)pos + 1;
+struct item {
+    enum kind kind;
+    enum times times;
+    uint64_t set[4];   /* BYTES, FRONTIER: which bytes */
+    int number;        /* OPEN, CLOSE, POSITION, BACK: which capture */
+    unsigned char from, to; /* BALANCE */
+};
+
+struct matcher {
+    lua_State *L;
+    const struct item *items, *items_end;
+    const char *subject, *end;
+    size_t owed; /* steps that were not charged yet */
+    int depth;
+    int captures;
+    struct {
+        const char *start;
+        ptrdiff_t len;
+    } capture[CAPTURES];
+};
+
+/* ---- making items of a pattern */
+
+struct compiler {
+    lua_State *L;
+    const unsigned char *at, *end;
+    struct item *item;
+    int captures;
+    int open[CAPTURES], open_count;
+    bool is_closed[CAPTURES];
+};
+
+static void add_byte(uint64_t set[4], unsigned byte)
+{
+    set[byte / 64] |= (uint64_t)1 << byte % 64;
 }
 
-
-#define CAP_UNFINISHED	(-1)
-#define CAP_POSITION	(-2)
-
-
-typedef struct MatchState {
-  const char *src_init;  /* init of source string */
-  const char *src_end;  /* end ('\0') of source string */
-  const char *p_end;  /* end ('\0') of pattern */
-  lua_State *L;
-  int matchdepth;  /* control for recursive depth (to avoid C stack overflow) */
-  size_t owed;  /* happn: steps not charged yet */
-  unsigned char level;  /* total number of captures (finished or unfinished) */
-  struct {
-    const char *init;
-    ptrdiff_t len;
-  } capture[LUA_MAXCAPTURES];
-} MatchState;
-
-
-/* recursive function */
-static const char *match (MatchState *ms, const char *s, const char *p);
-
-
-/* maximum recursion depth for 'match' */
-#if !defined(MAXCCALLS)
-#define MAXCCALLS	200
-#endif
-
-
-#define L_ESC		'%'
-#define SPECIALS	"^$*+?.([%-"
-
-
-/* happn: takes steps from the call's budget, not each one alone */
-static void charge (MatchState *ms, size_t steps) {
-  ms->owed += steps;
-  if (ms->owed >= 256) {
-    size_t owed = ms->owed;
-    ms->owed = 0;
-    vm_charge(ms->L, owed / 4);
-  }
+static bool has_byte(const uint64_t set[4], unsigned char byte)
+{
+    return (set[byte / 64] >> byte % 64 & 1) != 0;
 }
 
-
-static int check_capture (MatchState *ms, int l) {
-  l -= '1';
-  if (l_unlikely(l < 0 || l >= ms->level ||
-                 ms->capture[l].len == CAP_UNFINISHED))
-    return luaL_error(ms->L, "invalid capture index %%%d", l + 1);
-  return l;
-}
-
-
-static int capture_to_close (MatchState *ms) {
-  int level = ms->level;
-  for (level--; level>=0; level--)
-    if (ms->capture[level].len == CAP_UNFINISHED) return level;
-  return luaL_error(ms->L, "invalid pattern capture");
-}
-
-
-static const char *classend (MatchState *ms, const char *p) {
-  switch (*p++) {
-    case L_ESC: {
-      if (l_unlikely(p == ms->p_end))
-        luaL_error(ms->L, "malformed pattern (ends with '%%')");
-      return p+1;
+static int (*class_of(int letter))(int)
+{
+    switch (letter) {
+    case 'a':
+        return isalpha;
+    case 'c':
+        return iscntrl;
+    case 'd':
+        return isdigit;
+    case 'g':
+        return isgraph;
+    case 'l':
+        return islower;
+    case 'p':
+        return ispunct;
+    case 's':
+        return isspace;
+    case 'u':
+        return isupper;
+    case 'w':
+        return isalnum;
+    case 'x':
+        return isxdigit;
+    default:
+        return NULL;
     }
-    case '[': {
-      if (*p == '^') p++;
-      do {  /* look for a ']' */
-        if (l_unlikely(p == ms->p_end))
-          luaL_error(ms->L, "malformed pattern (missing ']')");
-        if (*(p++) == L_ESC && p < ms->p_end)
-          p++;  /* skip escapes (e.g. '%]') */
-      } while (*p != ']');
-      return p+1;
+}
+
+/* What follows a percent sign: a class, its opposite, or the character itself. */
+static void add_escaped(uint64_t set[4], unsigned char c)
+{
+    int (*is_member)(int) = class_of(tolower(c));
+    if (is_member == NULL) {
+        add_byte(set, c);
+        return;
     }
-    default: {
-      return p;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        if ((is_member((int)byte) != 0) != (isupper(c) != 0)) {
+            add_byte(set, byte);
+        }
     }
-  }
 }
 
-
-static int match_class (int c, int cl) {
-  int res;
-  switch (tolower(cl)) {
-    case 'a' : res = isalpha(c); break;
-    case 'c' : res = iscntrl(c); break;
-    case 'd' : res = isdigit(c); break;
-    case 'g' : res = isgraph(c); break;
-    case 'l' : res = islower(c); break;
-    case 'p' : res = ispunct(c); break;
-    case 's' : res = isspace(c); break;
-    case 'u' : res = isupper(c); break;
-    case 'w' : res = isalnum(c); break;
-    case 'x' : res = isxdigit(c); break;
-    case 'z' : res = (c == 0); break;  /* deprecated option */
-    default: return (cl == c);
-  }
-  return (islower(cl) ? res : !res);
-}
-
-
-static int matchbracketclass (int c, const char *p, const char *ec) {
-  int sig = 1;
-  if (*(p+1) == '^') {
-    sig = 0;
-    p++;  /* skip the '^' */
-  }
-  while (++p < ec) {
-    if (*p == L_ESC) {
-      p++;
-      if (match_class(c, uchar(*p)))
-        return sig;
+static void add_range(uint64_t set[4], unsigned first, unsigned last)
+{
+    for (unsigned byte = first; byte <= last; byte++) {
+        add_byte(set, byte);
     }
-    else if ((*(p+1) == '-') && (p+2 < ec)) {
-      p+=2;
-      if (uchar(*(p-2)) <= c && c <= uchar(*p))
-        return sig;
-    }
-    else if (uchar(*p) == c) return sig;
-  }
-  return !sig;
 }
 
-
-static int singlematch (MatchState *ms, const char *s, const char *p,
-                        const char *ep) {
-  if (s >= ms->src_end)
-    return 0;
-  else {
-    int c = uchar(*s);
-    switch (*p) {
-      case '.': return 1;  /* matches any char */
-      case L_ESC: return match_class(c, uchar(*(p+1)));
-      case '[': return matchbracketclass(c, p, ep-1);
-      default:  return (uchar(*p) == c);
-    }
-  }
-}
-
-
-static const char *matchbalance (MatchState *ms, const char *s,
-                                   const char *p) {
-  if (l_unlikely(p >= ms->p_end - 1))
-    luaL_error(ms->L, "malformed pattern (missing arguments to '%%b')");
-  charge(ms, (size_t)(ms->src_end - s) / 8);  /* happn */
-  if (*s != *p) return NULL;
-  else {
-    int b = *p;
-    int e = *(p+1);
-    int cont = 1;
-    while (++s < ms->src_end) {
-      if (*s == e) {
-        if (--cont == 0) return s+1;
-      }
-      else if (*s == b) cont++;
-    }
-  }
-  return NULL;  /* string ends out of balance */
-}
-
-
-static const char *max_expand (MatchState *ms, const char *s,
-                                 const char *p, const char *ep) {
-  ptrdiff_t i = 0;  /* counts maximum expand for item */
-  while (singlematch(ms, s + i, p, ep))
-    i++;
-  charge(ms, (size_t)i * (1 + (size_t)(ep - p) / 8));  /* happn */
-  /* keeps trying to match with the maximum repetitions */
-  while (i>=0) {
-    const char *res = match(ms, (s+i), ep+1);
-    if (res) return res;
-    i--;  /* else didn't match; reduce 1 repetition to try again */
-  }
-  return NULL;
-}
-
-
-static const char *min_expand (MatchState *ms, const char *s,
-                                 const char *p, const char *ep) {
-  for (;;) {
-    const char *res = match(ms, s, ep+1);
-    if (res != NULL)
-      return res;
-    else if (singlematch(ms, s, p, ep))
-      s++;  /* try with one more repetition */
-    else return NULL;
-  }
-}
-
-
-static const char *start_capture (MatchState *ms, const char *s,
-                                    const char *p, int what) {
-  const char *res;
-  int level = ms->level;
-  if (level >= LUA_MAXCAPTURES) luaL_error(ms->L, "too many captures");
-  ms->capture[level].init = s;
-  ms->capture[level].len = what;
-  ms->level = level+1;
-  if ((res=match(ms, s, p)) == NULL)  /* match failed? */
-    ms->level--;  /* undo capture */
-  return res;
-}
-
-
-static const char *end_capture (MatchState *ms, const char *s,
-                                  const char *p) {
-  int l = capture_to_close(ms);
-  const char *res;
-  ms->capture[l].len = s - ms->capture[l].init;  /* close capture */
-  if ((res = match(ms, s, p)) == NULL)  /* match failed? */
-    ms->capture[l].len = CAP_UNFINISHED;  /* undo capture */
-  return res;
-}
-
-
-static const char *match_capture (MatchState *ms, const char *s, int l) {
-  size_t len;
-  l = check_capture(ms, l);
-  len = ms->capture[l].len;
-  if ((size_t)(ms->src_end-s) >= len &&
-      memcmp(ms->capture[l].init, s, len) == 0)
-    return s+len;
-  else return NULL;
-}
-
-
-static const char *match (MatchState *ms, const char *s, const char *p) {
-  if (l_unlikely(ms->matchdepth-- == 0))
-    luaL_error(ms->L, "pattern too complex");
-  charge(ms, 4);  /* happn */
-  init: /* using goto to optimize tail recursion */
-  if (p != ms->p_end) {  /* end of pattern? */
-    switch (*p) {
-      case '(': {  /* start capture */
-        if (*(p + 1) == ')')  /* position capture? */
-          s = start_capture(ms, s, p + 2, CAP_POSITION);
-        else
-          s = start_capture(ms, s, p + 1, CAP_UNFINISHED);
-        break;
-      }
-      case ')': {  /* end capture */
-        s = end_capture(ms, s, p + 1);
-        break;
-      }
-      case '$': {
-        if ((p + 1) != ms->p_end)  /* is the '$' the last char in pattern? */
-          goto dflt;  /* no; go to default */
-        s = (s == ms->src_end) ? s : NULL;  /* check end of string */
-        break;
-      }
-      case L_ESC: {  /* escaped sequences not in the format class[*+?-]? */
-        switch (*(p + 1)) {
-          case 'b': {  /* balanced string? */
-            s = matchbalance(ms, s, p + 2);
-            if (s != NULL) {
-              p += 4; goto init;  /* return match(ms, s, p + 4); */
-            }  /* else fail (s == NULL) */
+/* At the character behind the opening bracket; ends behind the closing one. */
+static void read_brackets(struct compiler *compiler, uint64_t set[4])
+{
+    const unsigned char *p = compiler->at, *end = compiler->end;
+    bool is_negated = p < end && *p == '^';
+    p += is_negated;
+    bool is_first = true;
+    for (;; is_first = false) {
+        if (p >= end) {
+            luaL_error(compiler->L, "malformed pattern (missing ']')");
+        }
+        if (*p == ']' && !is_first) {
             break;
-          }
-          case 'f': {  /* frontier? */
-            const char *ep; char previous;
+        }
+        if (*p == '%') {
+            if (p + 1 >= end) {
+                luaL_error(compiler->L, "malformed pattern (missing ']')");
+            }
+            add_escaped(set, p[1]);
             p += 2;
-            if (l_unlikely(*p != '['))
-              luaL_error(ms->L, "missing '[' after '%%f' in pattern");
-            ep = classend(ms, p);  /* points to what is next */
-            previous = (s == ms->src_init) ? '\0' : *(s - 1);
-            if (!matchbracketclass(uchar(previous), p, ep - 1) &&
-               matchbracketclass(uchar(*s), p, ep - 1)) {
-              p = ep; goto init;  /* return match(ms, s, ep); */
-            }
-            s = NULL;  /* match failed */
-            break;
-          }
-          case '0': case '1': case '2': case '3':
-          case '4': case '5': case '6': case '7':
-          case '8': case '9': {  /* capture results (%0-%9)? */
-            s = match_capture(ms, s, uchar(*(p + 1)));
-            if (s != NULL) {
-              p += 2; goto init;  /* return match(ms, s, p + 2) */
-            }
-            break;
-          }
-          default: goto dflt;
+        } else if (end - p > 2 && p[1] == '-' && p[2] != ']') {
+            add_range(set, p[0], p[2]);
+            p += 3;
+        } else {
+            add_byte(set, *p++);
         }
-        break;
-      }
-      default: dflt: {  /* pattern class plus optional suffix */
-        const char *ep = classend(ms, p);  /* points to optional suffix */
-        charge(ms, (size_t)(ep - p) / 8);  /* happn */
-        /* does not match at least once? */
-        if (!singlematch(ms, s, p, ep)) {
-          if (*ep == '*' || *ep == '?' || *ep == '-') {  /* accept empty? */
-            p = ep + 1; goto init;  /* return match(ms, s, ep + 1); */
-          }
-          else  /* '+' or no suffix */
-            s = NULL;  /* fail */
-        }
-        else {  /* matched once */
-          switch (*ep) {  /* handle optional suffix */
-            case '?': {  /* optional */
-              const char *res;
-              if ((res = match(ms, s + 1, ep + 1)) != NULL)
-                s = res;
-              else {
-                p = ep + 1; goto init;  /* else return match(ms, s, ep + 1); */
-              }
-              break;
-            }
-            case '+':  /* 1 or more repetitions */
-              s++;  /* 1 match already done */
-              /* FALLTHROUGH */
-            case '*':  /* 0 or more repetitions */
-              s = max_expand(ms, s, p, ep);
-              break;
-            case '-':  /* 0 or more repetitions (minimum) */
-              s = min_expand(ms, s, p, ep);
-              break;
-            default:  /* no suffix */
-              s++; p = ep; goto init;  /* return match(ms, s + 1, ep); */
-          }
-        }
-        break;
-      }
     }
-  }
-  ms->matchdepth++;
-  return s;
-}
-
-
-
-static const char *lmemfind (lua_State *L, const char *s1, size_t l1,
-                               const char *s2, size_t l2) {
-  if (l2 == 0) return s1;  /* empty strings are everywhere */
-  else if (l2 > l1) return NULL;  /* avoids a negative 'l1' */
-  else {
-    const char *init;  /* to search for a '*s2' inside 's1' */
-    l2--;  /* 1st char will be checked by 'memchr' */
-    l1 = l1-l2;  /* 's2' cannot be found after that */
-    while (l1 > 0 && (init = (const char *)memchr(s1, *s2, l1)) != NULL) {
-      init++;   /* 1st char is already checked */
-      if (memcmp(init, s2+1, l2) == 0)
-        return init-1;
-      else {  /* correct 'l1' and 's1' to try again */
-        if (l2 >= 256) vm_charge(L, l2 / 256);  /* happn */
-        l1 -= init-s1;
-        s1 = init;
-      }
+    for (int i = 0; is_negated && i < 4; i++) {
+        set[i] = ~set[i];
     }
-    return NULL;  /* not found */
-  }
+    compiler->at = p + 1;
 }
 
-
-/*
-** get information about the i-th capture. If there are no captures
-** and 'i==0', return information about the whole match, which
-** is the range 's'..'e'. If the capture is a string, return
-** its length and put its address in '*cap'. If it is an integer
-** (a position), push it on the stack and return CAP_POSITION.
-*/
-static size_t get_onecapture (MatchState *ms, int i, const char *s,
-                              const char *e, const char **cap) {
-  if (i >= ms->level) {
-    if (l_unlikely(i != 0))
-      luaL_error(ms->L, "invalid capture index %%%d", i + 1);
-    *cap = s;
-    return e - s;
-  }
-  else {
-    ptrdiff_t capl = ms->capture[i].len;
-    *cap = ms->capture[i].init;
-    if (l_unlikely(capl == CAP_UNFINISHED))
-      luaL_error(ms->L, "unfinished capture");
-    else if (capl == CAP_POSITION)
-      lua_pushinteger(ms->L, (ms->capture[i].init - ms->src_init) + 1);
-    return capl;
-  }
+static void read_times(struct compiler *compiler)
+{
+    if (compiler->at >= compiler->end) {
+        return;
+    }
+    switch (*compiler->at) {
+    case '*':
+        compiler->item->times = GREEDY;
+        break;
+    case '+':
+        compiler->item->times = GREEDY_ONE;
+        break;
+    case '-':
+        compiler->item->times = LAZY;
+        break;
+    case '?':
+        compiler->item->times = MAYBE;
+        break;
+    default:
+        return;
+    }
+    compiler->at++;
 }
 
-
-/*
-** Push the i-th capture on the stack.
-*/
-static void push_onecapture (MatchState *ms, int i, const char *s,
-                                                    const char *e) {
-  const char *cap;
-  ptrdiff_t l = get_onecapture(ms, i, s, e, &cap);
-  if (l != CAP_POSITION)
-    lua_pushlstring(ms->L, cap, l);
-  /* else position was already pushed */
+static void read_open(struct compiler *compiler)
+{
+    struct item *item = compiler->item;
+    if (compiler->captures == CAPTURES) {
+        luaL_error(compiler->L, "too many captures");
+    }
+    item->number = compiler->captures++;
+    if (compiler->at < compiler->end && *compiler->at == ')') {
+        compiler->at++;
+        compiler->is_closed[item->number] = true;
+        item->kind = POSITION;
+        return;
+    }
+    item->kind = OPEN;
+    compiler->open[compiler->open_count++] = item->number;
 }
 
-
-static int push_captures (MatchState *ms, const char *s, const char *e) {
-  int i;
-  int nlevels = (ms->level == 0 && s) ? 1 : ms->level;
-  luaL_checkstack(ms->L, nlevels, "too many captures");
-  for (i = 0; i < nlevels; i++)
-    push_onecapture(ms, i, s, e);
-  return nlevels;  /* number of strings pushed */
+static void read_close(struct compiler *compiler)
+{
+    if (compiler->open_count == 0) {
+        luaL_error(compiler->L, "invalid pattern capture");
+    }
+    compiler->item->kind = CLOSE;
+    compiler->item->number = compiler->open[--compiler->open_count];
+    compiler->is_closed[compiler->item->number] = true;
 }
 
-
-/* check whether pattern has no special characters */
-static int nospecials (const char *p, size_t l) {
-  size_t upto = 0;
-  do {
-    if (strpbrk(p + upto, SPECIALS))
-      return 0;  /* pattern has a special character */
-    upto += strlen(p + upto) + 1;  /* may have more after \0 */
-  } while (upto <= l);
-  return 1;  /* no special chars found */
+static void read_back(struct compiler *compiler, int digit)
+{
+    int number = digit - '1';
+    if (number < 0 || number >= compiler->captures || !compiler->is_closed[number]) {
+        luaL_error(compiler->L, "invalid capture index %%%d in pattern", number + 1);
+    }
+    compiler->item->kind = BACK;
+    compiler->item->number = number;
 }
 
-
-static void prepstate (MatchState *ms, lua_State *L,
-                       const char *s, size_t ls, const char *p, size_t lp) {
-  ms->L = L;
-  ms->owed = 0;
-  ms->matchdepth = MAXCCALLS;
-  ms->src_init = s;
-  ms->src_end = s + ls;
-  ms->p_end = p + lp;
+/* Behind a percent sign. True when a sign for repetition may follow. */
+static bool read_escape(struct compiler *compiler)
+{
+    if (compiler->at >= compiler->end) {
+        luaL_error(compiler->L, "malformed pattern (ends with '%%')");
+    }
+    unsigned char c = *compiler->at++;
+    if (isdigit(c)) {
+        read_back(compiler, c);
+        return false;
+    }
+    if (c == 'b') {
+        if (compiler->end - compiler->at < 2) {
+            luaL_error(compiler->L, "malformed pattern (missing arguments to '%%b')");
+        }
+        compiler->item->kind = BALANCE;
+        compiler->item->from = *compiler->at++;
+        compiler->item->to = *compiler->at++;
+        return false;
+    }
+    if (c == 'f') {
+        if (compiler->at >= compiler->end || *compiler->at++ != '[') {
+            luaL_error(compiler->L, "missing '[' after '%%f' in pattern");
+        }
+        compiler->item->kind = FRONTIER;
+        read_brackets(compiler, compiler->item->set);
+        return false;
+    }
+    add_escaped(compiler->item->set, c);
+    return true;
 }
 
-
-static void reprepstate (MatchState *ms) {
-  ms->level = 0;
-  ms->matchdepth = MAXCCALLS;  /* happn: an error may have left it anywhere */
+static void read_item(struct compiler *compiler)
+{
+    struct item *item = compiler->item;
+    *item = (struct item){.kind = BYTES};
+    unsigned char c = *compiler->at++;
+    bool may_repeat = true;
+    if (c == '(' || c == ')') {
+        (c == '(' ? read_open : read_close)(compiler);
+        may_repeat = false;
+    } else if (c == '$' && compiler->at == compiler->end) {
+        item->kind = END;
+        may_repeat = false;
+    } else if (c == '%') {
+        may_repeat = read_escape(compiler);
+    } else if (c == '[') {
+        read_brackets(compiler, item->set);
+    } else if (c == '.') {
+        memset(item->set, 0xff, sizeof item->set);
+    } else {
+        add_byte(item->set, c);
+    }
+    if (may_repeat) {
+        read_times(compiler);
+    }
 }
 
+/* Pushes the userdata that holds the items. */
+static void compile(lua_State *L, struct str pattern, struct matcher *matcher)
+{
+    vm_charge(L, pattern.len);
+    struct item *items = lua_newuserdatauv(L, (pattern.len + 1) * sizeof *items, 0);
+    struct compiler compiler = {.L = L,
+                                .at = (const unsigned char *)pattern.ptr,
+                                .end = (const unsigned char *)pattern.ptr + pattern.len,
+                                .item = items};
+    for (; compiler.at < compiler.end; compiler.item++) {
+        read_item(&compiler);
+    }
+    if (compiler.open_count != 0) {
+        luaL_error(L, "unfinished capture");
+    }
+    *matcher = (struct matcher){.L = L, .items = items, .items_end = compiler.item};
+}
 
-static int str_find_aux (lua_State *L, int find) {
-  size_t ls, lp;
-  const char *s = luaL_checklstring(L, 1, &ls);
-  const char *p = luaL_checklstring(L, 2, &lp);
-  size_t init = posrelatI(luaL_optinteger(L, 3, 1), ls) - 1;
-  if (init > ls) {  /* start after string's end? */
-    luaL_pushfail(L);  /* cannot find anything */
+/* ---- matching */
+
+static void step(struct matcher *matcher, size_t steps)
+{
+    matcher->owed += steps;
+    if (matcher->owed >= CHARGE_EVERY) {
+        size_t owed = matcher->owed;
+        matcher->owed = 0;
+        vm_charge(matcher->L, owed);
+    }
+}
+
+static const char *match_items(struct matcher *matcher, const struct item *item, const char *at);
+
+static const char *match_rest(struct matcher *matcher, const struct item *item, const char *at)
+{
+    if (++matcher->depth > DEPTH) {
+        luaL_error(matcher->L, "pattern too complex");
+    }
+    const char *result = match_items(matcher, item, at);
+    matcher->depth--;
+    return result;
+}
+
+static bool takes(const struct matcher *matcher, const struct item *item, const char *at)
+{
+    return at < matcher->end && has_byte(item->set, (unsigned char)*at);
+}
+
+/* As many as there are first, then fewer. */
+static const char *match_greedy(struct matcher *matcher, const struct item *item, const char *at, size_t least)
+{
+    size_t count = 0;
+    while (takes(matcher, item, at + count)) {
+        count++;
+    }
+    step(matcher, count + 1);
+    for (size_t n = count + 1; n-- > least;) {
+        const char *result = match_rest(matcher, item + 1, at + n);
+        if (result != NULL) {
+            return result;
+        }
+    }
+    return NULL;
+}
+
+/* As few as possible first, then more. */
+static const char *match_lazy(struct matcher *matcher, const struct item *item, const char *at)
+{
+    for (;; at++) {
+        const char *result = match_rest(matcher, item + 1, at);
+        if (result != NULL || !takes(matcher, item, at)) {
+            return result;
+        }
+        step(matcher, 1);
+    }
+}
+
+static const char *match_balance(struct matcher *matcher, const struct item *item, const char *at)
+{
+    if (at >= matcher->end || (unsigned char)*at != item->from) {
+        return NULL;
+    }
+    size_t open = 1;
+    for (at++; at < matcher->end; at++) {
+        step(matcher, 1);
+        if ((unsigned char)*at == item->to) {
+            if (--open == 0) {
+                return at + 1;
+            }
+        } else {
+            open += (unsigned char)*at == item->from;
+        }
+    }
+    return NULL;
+}
+
+static const char *match_back(struct matcher *matcher, const struct item *item, const char *at)
+{
+    ptrdiff_t len = matcher->capture[item->number].len;
+    if (len < 0) {
+        luaL_error(matcher->L, "invalid capture index %%%d", item->number + 1);
+    }
+    step(matcher, (size_t)len / 8 + 1);
+    bool same = matcher->end - at >= len && memcmp(matcher->capture[item->number].start, at, (size_t)len) == 0;
+    return same ? at + len : NULL;
+}
+
+/* Between a byte outside of the set and one inside; the ends count as zero bytes. */
+static bool is_frontier(const struct matcher *matcher, const struct item *item, const char *at)
+{
+    unsigned char before = at > matcher->subject ? (unsigned char)at[-1] : 0;
+    unsigned char after = at < matcher->end ? (unsigned char)*at : 0;
+    return !has_byte(item->set, before) && has_byte(item->set, after);
+}
+
+/* A capture that the rest of the pattern does not agree with is taken back. */
+static const char *match_capture(struct matcher *matcher, const struct item *item, const char *at)
+{
+    int number = item->number, captures = matcher->captures;
+    const char *start = matcher->capture[number].start;
+    ptrdiff_t len = matcher->capture[number].len;
+    if (item->kind == CLOSE) {
+        matcher->capture[number].len = at - start;
+    } else {
+        matcher->capture[number].start = at;
+        matcher->capture[number].len = item->kind == OPEN ? OPEN_CAPTURE : POSITION_CAPTURE;
+        matcher->captures = number + 1;
+    }
+    const char *result = match_rest(matcher, item + 1, at);
+    if (result == NULL) {
+        matcher->captures = captures;
+        matcher->capture[number].start = start;
+        matcher->capture[number].len = len;
+    }
+    return result;
+}
+
+static const char *match_repeated(struct matcher *matcher, const struct item *item, const char *at)
+{
+    switch (item->times) {
+    case GREEDY:
+        return match_greedy(matcher, item, at, 0);
+    case GREEDY_ONE:
+        return match_greedy(matcher, item, at, 1);
+    default:
+        return match_lazy(matcher, item, at);
+    }
+}
+
+/* Returns where the match ends, or NULL. */
+static const char *match_items(struct matcher *matcher, const struct item *item, const char *at)
+{
+    for (; item < matcher->items_end; item++) {
+        step(matcher, 1);
+        switch (item->kind) {
+        case OPEN:
+        case CLOSE:
+        case POSITION:
+            return match_capture(matcher, item, at);
+        case BACK:
+            at = match_back(matcher, item, at);
+            break;
+        case BALANCE:
+            at = match_balance(matcher, item, at);
+            break;
+        case FRONTIER:
+            at = is_frontier(matcher, item, at) ? at : NULL;
+            break;
+        case END:
+            at = at == matcher->end ? at : NULL;
+            break;
+        case BYTES:
+            if (item->times == MAYBE) {
+                const char *result = takes(matcher, item, at) ? match_rest(matcher, item + 1, at + 1) : NULL;
+                if (result != NULL) {
+                    return result;
+                }
+            } else if (item->times != ONCE) {
+                return match_repeated(matcher, item, at);
+            } else {
+                at = takes(matcher, item, at) ? at + 1 : NULL;
+            }
+            break;
+        }
+        if (at == NULL) {
+            return NULL;
+        }
+    }
+    return at;
+}
+
+/* One attempt at this place of the subject. */
+static const char *attempt(struct matcher *matcher, const char *at)
+{
+    matcher->captures = 0;
+    matcher->depth = 0;
+    return match_items(matcher, matcher->items, at);
+}
+
+/* ---- what Lua sees */
+
+static struct str text_argument(lua_State *L, int index)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, index, &len);
+    return str_make(text, len);
+}
+
+static void push_capture(struct matcher *matcher, int number, const char *start, const char *end)
+{
+    if (number >= matcher->captures) {
+        if (number != 0) {
+            luaL_error(matcher->L, "invalid capture index %%%d", number + 1);
+        }
+        lua_pushlstring(matcher->L, start, (size_t)(end - start)); /* no captures: all of the match */
+    } else if (matcher->capture[number].len == POSITION_CAPTURE) {
+        lua_pushinteger(matcher->L, matcher->capture[number].start - matcher->subject + 1);
+    } else {
+        lua_pushlstring(matcher->L, matcher->capture[number].start, (size_t)matcher->capture[number].len);
+    }
+}
+
+static int push_captures(struct matcher *matcher, const char *start, const char *end, bool or_all)
+{
+    int count = matcher->captures == 0 && or_all ? 1 : matcher->captures;
+    luaL_checkstack(matcher->L, count, "too many captures");
+    for (int i = 0; i < count; i++) {
+        push_capture(matcher, i, start, end);
+    }
+    return count;
+}
+
+/* Where to begin, from 0; past the end when there is nothing to look at. */
+static size_t first_place(lua_State *L, int index, size_t len)
+{
+    lua_Integer init = luaL_optinteger(L, index, 1);
+    if (init > 0) {
+        return (size_t)init - 1;
+    }
+    bool is_before = init == 0 || (lua_Unsigned)-init > len;
+    return is_before ? 0 : len - (size_t)-init;
+}
+
+static bool is_literal(struct str pattern)
+{
+    for (size_t i = 0; i < pattern.len; i++) {
+        if (pattern.ptr[i] != '\0' && strchr("^$*+?.([%-", pattern.ptr[i]) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int find_literal(lua_State *L, struct str subject, struct str pattern, size_t from)
+{
+    vm_charge(L, (subject.len - from) / 8 + 1);
+    const char *found = pattern.len == 0 ? subject.ptr + from
+                                         : memmem(subject.ptr + from, subject.len - from, pattern.ptr, pattern.len);
+    if (found == NULL) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushinteger(L, found - subject.ptr + 1);
+    lua_pushinteger(L, found - subject.ptr + (ptrdiff_t)pattern.len);
+    return 2;
+}
+
+static void set_subject(struct matcher *matcher, struct str subject)
+{
+    matcher->subject = subject.ptr;
+    matcher->end = subject.ptr + subject.len;
+}
+
+static int find_or_match(lua_State *L, bool is_find)
+{
+    struct str subject = text_argument(L, 1), pattern = text_argument(L, 2);
+    size_t from = first_place(L, 3, subject.len);
+    if (from > subject.len) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (is_find && (lua_toboolean(L, 4) || is_literal(pattern))) {
+        return find_literal(L, subject, pattern, from);
+    }
+    bool is_anchored = str_starts(pattern, STR_LIT("^"));
+    struct matcher matcher;
+    compile(L, str_skip(pattern, is_anchored), &matcher);
+    set_subject(&matcher, subject);
+    for (const char *at = subject.ptr + from; at <= matcher.end; at++) {
+        const char *end = attempt(&matcher, at);
+        if (end != NULL && is_find) {
+            lua_pushinteger(L, at - subject.ptr + 1);
+            lua_pushinteger(L, end - subject.ptr);
+            return push_captures(&matcher, at, end, false) + 2;
+        }
+        if (end != NULL) {
+            return push_captures(&matcher, at, end, true);
+        }
+        if (is_anchored) {
+            break;
+        }
+    }
+    lua_pushnil(L);
     return 1;
-  }
-  /* explicit request or no special characters? */
-  if (find && (lua_toboolean(L, 4) || nospecials(p, lp))) {
-    /* do a plain search */
-    const char *s2 = lmemfind(L, s + init, ls - init, p, lp);
-    if (s2) {
-      lua_pushinteger(L, (s2 - s) + 1);
-      lua_pushinteger(L, (s2 - s) + lp);
-      return 2;
-    }
-  }
-  else {
-    MatchState ms;
-    const char *s1 = s + init;
-    int anchor = (*p == '^');
-    if (anchor) {
-      p++; lp--;  /* skip anchor character */
-    }
-    prepstate(&ms, L, s, ls, p, lp);
-    do {
-      const char *res;
-      reprepstate(&ms);
-      if ((res=match(&ms, s1, p)) != NULL) {
-        if (find) {
-          lua_pushinteger(L, (s1 - s) + 1);  /* start */
-          lua_pushinteger(L, res - s);   /* end */
-          return push_captures(&ms, NULL, 0) + 2;
+}
+
+static int pattern_find(lua_State *L)
+{
+    return find_or_match(L, true);
+}
+
+static int pattern_match(lua_State *L)
+{
+    return find_or_match(L, false);
+}
+
+/* Upvalues: subject, pattern's items, the matcher. Where the last match ended is not matched again by an empty one. */
+struct walk {
+    struct matcher matcher;
+    const char *at, *last;
+};
+
+static int next_match(lua_State *L)
+{
+    struct walk *walk = lua_touserdata(L, lua_upvalueindex(3));
+    walk->matcher.L = L;
+    walk->matcher.owed = 0;
+    for (; walk->at <= walk->matcher.end; walk->at++) {
+        const char *start = walk->at, *end = attempt(&walk->matcher, start);
+        if (end != NULL && end != walk->last) {
+            walk->at = walk->last = end;
+            return push_captures(&walk->matcher, start, end, true);
         }
-        else
-          return push_captures(&ms, s1, res);
-      }
-    } while (s1++ < ms.src_end && !anchor);
-  }
-  luaL_pushfail(L);  /* not found */
-  return 1;
-}
-
-
-static int str_find (lua_State *L) {
-  return str_find_aux(L, 1);
-}
-
-
-static int str_match (lua_State *L) {
-  return str_find_aux(L, 0);
-}
-
-
-/* state for 'gmatch' */
-typedef struct GMatchState {
-  const char *src;  /* current position */
-  const char *p;  /* pattern */
-  const char *lastmatch;  /* end of last match */
-  MatchState ms;  /* match state */
-} GMatchState;
-
-
-static int gmatch_aux (lua_State *L) {
-  GMatchState *gm = (GMatchState *)lua_touserdata(L, lua_upvalueindex(3));
-  const char *src;
-  gm->ms.L = L;
-  for (src = gm->src; src <= gm->ms.src_end; src++) {
-    const char *e;
-    reprepstate(&gm->ms);
-    if ((e = match(&gm->ms, src, gm->p)) != NULL && e != gm->lastmatch) {
-      gm->src = gm->lastmatch = e;
-      return push_captures(&gm->ms, src, e);
     }
-  }
-  return 0;  /* not found */
+    return 0;
 }
 
-
-static int gmatch (lua_State *L) {
-  size_t ls, lp;
-  const char *s = luaL_checklstring(L, 1, &ls);
-  const char *p = luaL_checklstring(L, 2, &lp);
-  size_t init = posrelatI(luaL_optinteger(L, 3, 1), ls) - 1;
-  GMatchState *gm;
-  lua_settop(L, 2);  /* keep strings on closure to avoid being collected */
-  gm = (GMatchState *)lua_newuserdatauv(L, sizeof(GMatchState), 0);
-  if (init > ls)  /* start after string's end? */
-    init = ls + 1;  /* avoid overflows in 's + init' */
-  prepstate(&gm->ms, L, s, ls, p, lp);
-  gm->src = s + init; gm->p = p; gm->lastmatch = NULL;
-  lua_pushcclosure(L, gmatch_aux, 3);
-  return 1;
+static int pattern_gmatch(lua_State *L)
+{
+    struct str subject = text_argument(L, 1), pattern = text_argument(L, 2);
+    size_t from = first_place(L, 3, subject.len);
+    lua_settop(L, 2);
+    struct matcher matcher;
+    lua_pushvalue(L, 1);
+    compile(L, pattern, &matcher);
+    struct walk *walk = lua_newuserdatauv(L, sizeof *walk, 0);
+    set_subject(&matcher, subject);
+    *walk = (struct walk){.matcher = matcher, .at = subject.ptr + (from > subject.len ? subject.len + 1 : from)};
+    lua_pushcclosure(L, next_match, 3);
+    return 1;
 }
 
-
-static void add_s (MatchState *ms, luaL_Buffer *b, const char *s,
-                                                   const char *e) {
-  size_t l;
-  lua_State *L = ms->L;
-  const char *news = lua_tolstring(L, 3, &l);
-  const char *p;
-  while ((p = (char *)memchr(news, L_ESC, l)) != NULL) {
-    luaL_addlstring(b, news, p - news);
-    p++;  /* skip ESC */
-    if (*p == L_ESC)  /* '%%' */
-      luaL_addchar(b, *p);
-    else if (*p == '0')  /* '%0' */
-        luaL_addlstring(b, s, e - s);
-    else if (isdigit(uchar(*p))) {  /* '%n' */
-      const char *cap;
-      ptrdiff_t resl = get_onecapture(ms, *p - '1', s, e, &cap);
-      if (resl == CAP_POSITION)
-        luaL_addvalue(b);  /* add position to accumulated result */
-      else
-        luaL_addlstring(b, cap, resl);
+static void add_replacement_text(struct matcher *matcher, luaL_Buffer *out, const char *start, const char *end)
+{
+    lua_State *L = matcher->L;
+    struct str text = text_argument(L, 3);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '%') {
+            luaL_addchar(out, text.ptr[i]);
+            continue;
+        }
+        unsigned char c = ++i < text.len ? (unsigned char)text.ptr[i] : 0;
+        if (c == '%') {
+            luaL_addchar(out, '%');
+        } else if (c == '0') {
+            luaL_addlstring(out, start, (size_t)(end - start));
+        } else if (isdigit(c)) {
+            push_capture(matcher, c - '1', start, end);
+            luaL_tolstring(L, -1, NULL);
+            lua_remove(L, -2);
+            luaL_addvalue(out);
+        } else {
+            luaL_error(L, "invalid use of '%%' in replacement string");
+        }
     }
-    else
-      luaL_error(L, "invalid use of '%c' in replacement string", L_ESC);
-    l -= p + 1 - news;
-    news = p + 1;
-  }
-  luaL_addlstring(b, news, l);
 }
 
-
-/*
-** Add the replacement value to the string buffer 'b'.
-** Return true if the original string was changed. (Function calls and
-** table indexing resulting in nil or false do not change the subject.)
-*/
-static int add_value (MatchState *ms, luaL_Buffer *b, const char *s,
-                                      const char *e, int tr) {
-  lua_State *L = ms->L;
-  switch (tr) {
-    case LUA_TFUNCTION: {  /* call the function */
-      int n;
-      lua_pushvalue(L, 3);  /* push the function */
-      n = push_captures(ms, s, e);  /* all captures as arguments */
-      lua_call(L, n, 1);  /* call it */
-      break;
+/* What a table or a function says; nil and false keep the text as it was. */
+static void add_replacement_value(struct matcher *matcher, luaL_Buffer *out, const char *start, const char *end)
+{
+    lua_State *L = matcher->L;
+    if (lua_type(L, 3) == LUA_TFUNCTION) {
+        lua_pushvalue(L, 3);
+        lua_call(L, push_captures(matcher, start, end, true), 1);
+    } else {
+        push_capture(matcher, 0, start, end);
+        lua_gettable(L, 3);
     }
-    case LUA_TTABLE: {  /* index the table */
-      push_onecapture(ms, 0, s, e);  /* first capture is the index */
-      lua_gettable(L, 3);
-      break;
+    if (!lua_toboolean(L, -1)) {
+        lua_pop(L, 1);
+        luaL_addlstring(out, start, (size_t)(end - start));
+    } else if (!lua_isstring(L, -1)) {
+        luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
+    } else {
+        luaL_addvalue(out);
     }
-    default: {  /* LUA_TNUMBER or LUA_TSTRING */
-      add_s(ms, b, s, e);  /* add value to the buffer */
-      return 1;  /* something changed */
-    }
-  }
-  if (!lua_toboolean(L, -1)) {  /* nil or false? */
-    lua_pop(L, 1);  /* remove value */
-    luaL_addlstring(b, s, e - s);  /* keep original text */
-    return 0;  /* no changes */
-  }
-  else if (l_unlikely(!lua_isstring(L, -1)))
-    return luaL_error(L, "invalid replacement value (a %s)",
-                         luaL_typename(L, -1));
-  else {
-    luaL_addvalue(b);  /* add result to accumulator */
-    return 1;  /* something changed */
-  }
 }
 
-
-static int str_gsub (lua_State *L) {
-  size_t srcl, lp;
-  const char *src = luaL_checklstring(L, 1, &srcl);  /* subject */
-  const char *p = luaL_checklstring(L, 2, &lp);  /* pattern */
-  const char *lastmatch = NULL;  /* end of last match */
-  int tr = lua_type(L, 3);  /* replacement type */
-  lua_Integer max_s = luaL_optinteger(L, 4, srcl + 1);  /* max replacements */
-  int anchor = (*p == '^');
-  lua_Integer n = 0;  /* replacement count */
-  int changed = 0;  /* change flag */
-  MatchState ms;
-  luaL_Buffer b;
-  luaL_argexpected(L, tr == LUA_TNUMBER || tr == LUA_TSTRING ||
-                   tr == LUA_TFUNCTION || tr == LUA_TTABLE, 3,
-                      "string/function/table");
-  luaL_buffinit(L, &b);
-  if (anchor) {
-    p++; lp--;  /* skip anchor character */
-  }
-  prepstate(&ms, L, src, srcl, p, lp);
-  while (n < max_s) {
-    const char *e;
-    reprepstate(&ms);  /* (re)prepare state for new match */
-    if ((e = match(&ms, src, p)) != NULL && e != lastmatch) {  /* match? */
-      n++;
-      changed = add_value(&ms, &b, src, e, tr) | changed;
-      src = lastmatch = e;
+static int pattern_gsub(lua_State *L)
+{
+    struct str subject = text_argument(L, 1), pattern = text_argument(L, 2);
+    int type = lua_type(L, 3);
+    luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TTABLE || type == LUA_TFUNCTION, 3,
+                     "string/function/table");
+    bool is_text = type == LUA_TNUMBER || type == LUA_TSTRING;
+    lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)subject.len + 1), count = 0;
+    bool is_anchored = str_starts(pattern, STR_LIT("^"));
+    struct matcher matcher;
+    compile(L, str_skip(pattern, is_anchored), &matcher);
+    set_subject(&matcher, subject);
+    luaL_Buffer out;
+    luaL_buffinit(L, &out);
+    const char *at = subject.ptr, *last = NULL;
+    while (count < most) {
+        const char *end = attempt(&matcher, at);
+        if (end != NULL && end != last) {
+            count++;
+            (is_text ? add_replacement_text : add_replacement_value)(&matcher, &out, at, end);
+            at = last = end;
+        } else if (at < matcher.end) {
+            luaL_addchar(&out, *at++);
+        } else {
+            break;
+        }
+        if (is_anchored) {
+            break;
+        }
     }
-    else if (src < ms.src_end)  /* otherwise, skip one character */
-      luaL_addchar(&b, *src++);
-    else break;  /* end of subject */
-    if (anchor) break;
-  }
-  if (!changed)  /* no changes? */
-    lua_pushvalue(L, 1);  /* return original string */
-  else {  /* something changed */
-    luaL_addlstring(&b, src, ms.src_end-src);
-    luaL_pushresult(&b);  /* create and return new string */
-  }
-  lua_pushinteger(L, n);  /* number of substitutions */
-  return 2;
+    luaL_addlstring(&out, at, (size_t)(matcher.end - at));
+    luaL_pushresult(&out);
+    lua_pushinteger(L, count);
+    return 2;
 }
-
-/* clang-format on */
 
 void pattern_add(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"find", str_find}, {"match", str_match}, {"gmatch", gmatch}, {"gsub", str_gsub}, {NULL, NULL}};
+        {"find", pattern_find}, {"match", pattern_match}, {"gmatch", pattern_gmatch}, {"gsub", pattern_gsub}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

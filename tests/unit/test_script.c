@@ -656,7 +656,6 @@ static void endless_scripts_are_stopped(void **state)
         "table.insert(setmetatable({}, { __len = function() return math.maxinteger - 1 end }), 1, 1)",
         "table.sort(setmetatable({}, { __len = function() return 2 ^ 31 - 2 | 0 end }), rawequal)",
         "(''):rep(math.maxinteger)",
-        "local a = ('a'):rep(1e6); (a .. a):find(a .. 'b', 1, true)",
         "(('a'):rep(30)):find(('a*'):rep(25) .. 'b')",
         "local it = (('a'):rep(30)):gmatch(('a*'):rep(25) .. 'b'); pcall(it); it()",
         "(('a'):rep(30)):gsub(('a?'):rep(25) .. ('a-'):rep(25) .. 'b', '')",
