@@ -79,3 +79,22 @@ struct str arena_str(struct arena *arena, struct str text)
     copy[text.len] = '\0';
     return (struct str){copy, text.len};
 }
+
+void arena_adopt(struct arena *arena, struct arena *from)
+{
+    if (arena->blocks == NULL) {
+        arena->blocks = from->blocks;
+        arena->next = from->next;
+        arena->end = from->end;
+    } else if (from->blocks != NULL) {
+        /* Behind the newest block, which still has room. */
+        struct arena_block *oldest = from->blocks;
+        while (oldest->older != NULL) {
+            oldest = oldest->older;
+        }
+        oldest->older = arena->blocks->older;
+        arena->blocks->older = from->blocks;
+    }
+    from->blocks = NULL;
+    from->next = from->end = NULL;
+}

@@ -26,4 +26,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 /* Copies text and adds a NUL behind it; ptr is NULL when memory is out. */
 struct str arena_str(struct arena *arena, struct str text);
 
+/* Takes over everything that `from` holds, without copying: pointers into it now live as long as `arena` does. Both have
+ * the same allocator. `from` is empty afterwards. */
+void arena_adopt(struct arena *arena, struct arena *from);
+
 #endif

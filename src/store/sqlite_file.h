@@ -1,0 +1,58 @@
+/* One connection to a database of ours, and its prepared statements. */
+#ifndef HAPPN_STORE_SQLITE_FILE_H
+#define HAPPN_STORE_SQLITE_FILE_H
+
+#include <sqlite3.h>
+
+#include "store/sqlite.h"
+
+/* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, rev, data (unless _BARE). */
+enum sqlite_statement {
+    SQL_GET,
+    SQL_GET_BARE,
+    SQL_FIND,
+    SQL_FIND_BARE,
+    SQL_READING, /* how many a reading connection has */
+    SQL_PUT = SQL_READING,
+    SQL_DELETE,
+    SQL_KEEP_REV,
+    SQL_BEGIN,
+    SQL_BEGIN_WRITING,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_SAVEPOINT,
+    SQL_RELEASE,
+    SQL_UNDO,
+    SQL_COUNT
+};
+
+struct sqlite_file {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT];
+    int64_t rev;      /* the last one given out */
+    int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
+    int log_pages;    /* in the WAL after the last commit */
+    int checkpoint_pages;
+};
+
+/* Opens for reading and writing: makes the tables in a new file, refuses one that is not ours. */
+happn_status sqlite_file_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error);
+
+/* A second connection to a file that is open already. Only the statements before SQL_READING. */
+happn_status sqlite_file_open_reader(struct sqlite_file *file, const struct sqlite_options *options,
+                                     happn_error *error);
+void sqlite_file_close(struct sqlite_file *file);
+
+/* Runs a statement that gives no rows, and resets it. An SQLite code. */
+int sqlite_file_run(struct sqlite_file *file, enum sqlite_statement which);
+
+/* Writes the high-water mark of rev; inside a transaction or alone. An SQLite code. */
+int sqlite_file_keep_rev(struct sqlite_file *file, int64_t rev);
+
+/* E_STORE, with what SQLite has to say about the last failure. */
+happn_status sqlite_file_failed(struct sqlite_file *file, happn_error *error);
+
+/* Moves the log into the database when it has grown long. */
+void sqlite_file_checkpoint(struct sqlite_file *file);
+
+#endif
