@@ -1,11 +1,7 @@
-/* What every provider promises, on the memory store. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* What every provider promises: one suite, run on each of them. */
+#include "store_fixture.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "json/scan.h"
 #include "store/memory.h"
@@ -14,39 +10,66 @@
 #define HAPPN_SOURCE_DIR "."
 #endif
 
-static struct loop loop;
-static struct provider *provider;
-static struct arena arena;
+static struct store_fixture fixture;
+static bool persists; /* is the provider under test sqlite? */
 
-static int open_store(void **state)
+static void open_provider(void)
 {
-    (void)state;
-    arena_init(&arena, NULL);
-    return loop_init(&loop, NULL) != HAPPN_OK || store_memory_open(&loop, NULL, &provider) != HAPPN_OK;
+    happn_error error = {.status = HAPPN_OK};
+    happn_status status = persists ? fixture_open_sqlite(&fixture, &(struct sqlite_options){.sync = false}, &error)
+                                   : store_memory_open(&fixture.loop, NULL, &fixture.provider);
+    if (status != HAPPN_OK) {
+        fail_msg("cannot open: %s", error.message);
+    }
 }
 
-static void note_closed(void *arg)
-{
-    *(bool *)arg = true;
-}
-
-static int close_store(void **state)
+static int set_up_memory(void **state)
 {
     (void)state;
-    bool closed = false;
-    provider->ops->close(provider, note_closed, &closed);
-    assert_false(closed); /* never before it returns */
-    loop_fini(&loop);
-    assert_true(closed);
-    arena_fini(&arena);
+    persists = false;
+    fixture_init(&fixture);
+    open_provider();
     return 0;
+}
+
+static int set_up_sqlite(void **state)
+{
+    (void)state;
+    persists = true;
+    fixture_init(&fixture);
+    open_provider();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_fini(&fixture);
+    return 0;
+}
+
+static void reopen(void)
+{
+    fixture_close(&fixture);
+    open_provider();
+}
+
+/* Without waiting. */
+static struct store_op *start(enum store_kind kind, const char *path, const char *data, int64_t now)
+{
+    struct store_op *op = arena_alloc(&fixture.arena, sizeof *op);
+    *op = fixture_op(&fixture, kind, path, data);
+    op->now = now;
+    fixture_submit(&fixture, op);
+    return op;
 }
 
 static struct store_op run(enum store_kind kind, const char *path, const char *data, int64_t now)
 {
-    struct store_op op = {.kind = kind, .path = str_of(path), .data = str_of(data), .now = now, .arena = &arena};
-    assert_int_equal(provider_submit(provider, &op), HAPPN_OK);
-    return op;
+    struct store_op *op = start(kind, path, data, now);
+    fixture_wait(&fixture, op);
+    assert_int_equal(op->status, HAPPN_OK);
+    return *op;
 }
 
 static void overwrites_keep_created(void **state)
@@ -54,26 +77,81 @@ static void overwrites_keep_created(void **state)
     (void)state;
     struct store_op first = run(STORE_SET, "/a", "{\"x\":1}", 1000);
     assert_true(first.was_created);
+    assert_true(str_is(first.document.path, "/a"));
+    assert_true(str_is(first.document.data, "{\"x\":1}"));
     struct store_op second = run(STORE_SET, "/a", "{\"y\":2.50}", 2000);
     assert_false(second.was_created);
+    assert_int_equal(second.document.created, 1000);
+    assert_int_equal(second.document.modified, 2000);
     assert_true(second.document.rev > first.document.rev);
     struct store_op got = run(STORE_GET, "/a", NULL, 0);
     assert_int_equal(got.count, 1);
+    assert_true(str_is(got.documents[0].path, "/a"));
     assert_int_equal(got.documents[0].created, 1000);
     assert_int_equal(got.documents[0].modified, 2000);
+    assert_int_equal(got.documents[0].rev, second.document.rev);
+    assert_true(got.snapshot_rev >= second.document.rev);
     assert_true(str_is(got.documents[0].data, "{\"y\":2.50}"));
     assert_int_equal(run(STORE_GET, "/b", NULL, 0).count, 0);
+}
+
+static void knows_who_changed_it(void **state)
+{
+    (void)state;
+    struct store_op op = fixture_op(&fixture, STORE_SET, "/who", "{}");
+    op.modified_by = STR_LIT("anna");
+    fixture_run(&fixture, &op);
+    assert_int_equal(op.status, HAPPN_OK);
+    assert_true(str_is(op.document.modified_by, "anna"));
+    assert_true(str_is(run(STORE_GET, "/who", NULL, 0).documents[0].modified_by, "anna"));
+    assert_true(str_is(run(STORE_FIND, "/w*", NULL, 0).documents[0].modified_by, "anna"));
+    run(STORE_SET, "/who", "{}", 2);
+    assert_false(str_is_set(run(STORE_GET, "/who", NULL, 0).documents[0].modified_by));
+}
+
+static void gives_paths_only(void **state)
+{
+    (void)state;
+    run(STORE_SET, "/only/a", "{\"x\":1}", 1);
+    const char *asked[] = {"/only/a", "/only/*"};
+    for (int i = 0; i < 2; i++) {
+        struct store_op op = fixture_op(&fixture, i == 0 ? STORE_GET : STORE_FIND, asked[i], NULL);
+        op.paths_only = true;
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.count, 1);
+        assert_true(str_is(op.documents[0].path, "/only/a"));
+        assert_false(str_is_set(op.documents[0].data));
+        assert_int_equal(op.documents[0].created, 1);
+    }
 }
 
 static void merges_lay_over(void **state)
 {
     (void)state;
-    run(STORE_MERGE, "/m", "{\"a\":1,\"n\":{\"x\":1}}", 1);
+    assert_true(run(STORE_MERGE, "/m", "{\"a\":1,\"n\":{\"x\":1}}", 1).was_created);
     struct store_op merged = run(STORE_MERGE, "/m", "{\"n\":{\"z\":3},\"b\":null}", 2);
+    assert_false(merged.was_created);
     assert_true(str_is(merged.document.data, "{\"a\":1,\"n\":{\"z\":3},\"b\":null}"));
     struct store_op got = run(STORE_GET, "/m", NULL, 0);
     assert_true(str_is(got.documents[0].data, "{\"a\":1,\"n\":{\"z\":3},\"b\":null}"));
     assert_int_equal(got.documents[0].created, 1);
+}
+
+static void merges_of_one_turn_add_up(void **state)
+{
+    (void)state;
+    struct store_op *last = NULL;
+    for (int i = 0; i < 500; i++) {
+        char patch[32];
+        snprintf(patch, sizeof patch, "{\"k%d\":%d}", i, i);
+        last = start(STORE_MERGE, "/many", patch, 1);
+    }
+    fixture_wait(&fixture, last);
+    size_t members = 0;
+    for (struct json_iter it = json_iter(run(STORE_GET, "/many", NULL, 0).documents[0].data); json_next(&it);) {
+        members++;
+    }
+    assert_int_equal(members, 500);
 }
 
 static void patterns_find_in_order(void **state)
@@ -82,7 +160,7 @@ static void patterns_find_in_order(void **state)
     char path[32];
     for (int i = 999; i >= 0; i--) {
         snprintf(path, sizeof path, "/p/%03d", i);
-        run(STORE_SET, path, "{}", 1);
+        start(STORE_SET, path, "{}", 1);
     }
     run(STORE_SET, "/_SYSTEM/x", "{}", 1);
     struct store_op found = run(STORE_FIND, "/p/1*", NULL, 0);
@@ -98,6 +176,196 @@ static void patterns_find_in_order(void **state)
     assert_int_equal(run(STORE_GET, "/_SYSTEM/x", NULL, 0).count, 1);
 }
 
+static void system_paths_hide_from_patterns(void **state)
+{
+    (void)state;
+    run(STORE_SET, "/_SYSTEM/a", "{}", 1);
+    run(STORE_SET, "_SYSTEM/b", "{}", 1);
+    run(STORE_SET, "/_SYSTEMATIC", "{}", 1);
+    assert_int_equal(run(STORE_FIND, "*", NULL, 0).count, 1);
+    assert_int_equal(run(STORE_FIND, "/_SYSTEM/*", NULL, 0).count, 0);
+    assert_int_equal(run(STORE_FIND, "/_SYSTEM/a", NULL, 0).count, 0);
+    assert_int_equal(run(STORE_REMOVE, "/_SYSTEM/*", NULL, 0).removed, 0);
+    struct store_op all = fixture_op(&fixture, STORE_FIND, "*", NULL);
+    all.include_system = true;
+    fixture_run(&fixture, &all);
+    assert_int_equal(all.count, 3);
+    struct store_op remove = fixture_op(&fixture, STORE_REMOVE, "/_SYSTEM/*", NULL);
+    remove.include_system = true;
+    fixture_run(&fixture, &remove);
+    assert_int_equal(remove.removed, 1);
+    assert_int_equal(run(STORE_REMOVE, "_SYSTEM/b", NULL, 0).removed, 1); /* by its path */
+}
+
+/* Odd ends of ranges: the empty prefix, bytes at the top, names that begin with another name. */
+static void ranges_are_exact(void **state)
+{
+    (void)state;
+    const char *paths[] = {"/r", "/r/", "/r/\xff", "/r/\xff\xff/x", "/r0", "/rr", "/s", "\xff\xff", "q"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        run(STORE_SET, paths[i], "{}", 1);
+    }
+    assert_int_equal(run(STORE_FIND, "/r*", NULL, 0).count, 6);
+    assert_int_equal(run(STORE_FIND, "/r/*", NULL, 0).count, 3);
+    assert_int_equal(run(STORE_FIND, "/r/\xff*", NULL, 0).count, 2);
+    assert_int_equal(run(STORE_FIND, "\xff*", NULL, 0).count, 1);
+    assert_int_equal(run(STORE_FIND, "\xff\xff*", NULL, 0).count, 1);
+    assert_int_equal(run(STORE_FIND, "/r", NULL, 0).count, 1);
+    assert_int_equal(run(STORE_FIND, "*r", NULL, 0).count, 2);
+    assert_int_equal(run(STORE_FIND, "*", NULL, 0).count, 9);
+    assert_int_equal(run(STORE_REMOVE, "/R*", NULL, 0).removed, 0);
+    assert_int_equal(run(STORE_REMOVE, "*/*", NULL, 0).removed, 7);
+}
+
+struct order {
+    int next;
+    int failures;
+};
+
+struct numbered {
+    struct store_op op;
+    struct order *order;
+    int number;
+};
+
+static void check_number(struct store_op *op)
+{
+    struct numbered *numbered = (struct numbered *)op;
+    numbered->order->failures += op->status != HAPPN_OK || numbered->number != numbered->order->next;
+    numbered->order->next = numbered->number + 1;
+}
+
+/* Five kinds mixed, one path overwritten and removed again and again: each sees what came before it, and no more. */
+static void everything_happens_in_order(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    static const enum store_kind kinds[] = {STORE_SET, STORE_MERGE, STORE_GET, STORE_FIND, STORE_REMOVE};
+    struct order order = {0, 0};
+    struct numbered *all = arena_alloc(&fixture.arena, COUNT * sizeof *all);
+    for (int i = 0; i < COUNT; i++) {
+        char data[32];
+        snprintf(data, sizeof data, "{\"n%d\":%d}", i % 5, i / 5);
+        all[i] = (struct numbered){fixture_op(&fixture, kinds[i % 5], i % 5 == 3 ? "/or*" : "/order", data), &order, i};
+        all[i].op.done = check_number;
+        happn_status status = provider_submit(fixture.provider, &all[i].op);
+        if (status != HAPPN_PENDING) {
+            all[i].op.status = status;
+            check_number(&all[i].op);
+        }
+    }
+    while (order.next != COUNT) {
+        uv_run(&fixture.loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(order.failures, 0);
+    for (int i = 0; i < COUNT; i += 5) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "{\"n0\":%d,\"n1\":%d}", i / 5, i / 5);
+        assert_true(all[i].op.was_created);
+        assert_false(all[i + 1].op.was_created);
+        assert_true(str_is(all[i + 2].op.documents[0].data, expected));
+        assert_true(str_is(all[i + 3].op.documents[0].data, expected));
+        assert_int_equal(all[i + 3].op.count, 1);
+        assert_int_equal(all[i + 4].op.removed, 1);
+        assert_true(i == 0 || all[i].op.document.rev > all[i - 4].op.document.rev);
+    }
+}
+
+static void reads_see_unanswered_writes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        char data[32];
+        snprintf(data, sizeof data, "{\"i\":%d}", i);
+        start(STORE_SET, "/same", data, 1);
+        struct store_op *got = start(STORE_GET, "/same", NULL, 0);
+        if (i % 7 == 0) {
+            start(STORE_REMOVE, "/s*", NULL, 0);
+            struct store_op *gone = start(STORE_GET, "/same", NULL, 0);
+            fixture_wait(&fixture, gone);
+            assert_int_equal(gone->count, 0);
+        }
+        fixture_wait(&fixture, got);
+        assert_int_equal(got->count, 1);
+        assert_true(str_is(got->documents[0].data, data));
+    }
+}
+
+static void holds_big_documents(void **state)
+{
+    (void)state;
+    size_t len = 1 << 20;
+    char *data = malloc(len + 1);
+    memset(data, 'x', len);
+    memcpy(data, "{\"big\":\"", 8);
+    memcpy(data + len - 2, "\"}", 3);
+    run(STORE_SET, "/big", data, 1);
+    run(STORE_SET, "/bigger", "{}", 1);
+    assert_true(str_is(run(STORE_GET, "/big", NULL, 0).documents[0].data, data));
+    struct store_op found = run(STORE_FIND, "/big*", NULL, 0);
+    assert_int_equal(found.count, 2);
+    assert_true(str_is(found.documents[0].data, data));
+    struct store_op merged = run(STORE_MERGE, "/big", "{\"small\":1}", 2);
+    assert_int_equal(merged.document.data.len, len + 10);
+    free(data);
+}
+
+static void lists_ten_thousand(void **state)
+{
+    (void)state;
+    enum { COUNT = 10000 };
+    struct store_op *last = NULL;
+    for (int i = 0; i < COUNT; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/list/%05d", i * 7919 % COUNT);
+        last = start(STORE_SET, path, "{\"a\":1}", 1);
+    }
+    fixture_wait(&fixture, last);
+    struct store_op found = run(STORE_FIND, "/list/*", NULL, 0);
+    assert_int_equal(found.count, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/list/%05d", i);
+        assert_true(str_is(found.documents[i].path, path));
+        assert_true(found.documents[i].rev <= found.snapshot_rev);
+    }
+    assert_int_equal(run(STORE_REMOVE, "/list/*5", NULL, 0).removed, COUNT / 10);
+    assert_int_equal(run(STORE_REMOVE, "/list/*", NULL, 0).removed, COUNT / 10 * 9);
+    assert_int_equal(run(STORE_FIND, "*", NULL, 0).count, 0);
+}
+
+static void rev_never_goes_back(void **state)
+{
+    (void)state;
+    int64_t rev = 0;
+    for (int i = 0; i < 5; i++) {
+        struct store_op set = run(STORE_SET, i % 2 == 0 ? "/x" : "/y", "{}", 1);
+        assert_true(set.document.rev > rev);
+        rev = set.document.rev;
+        run(STORE_REMOVE, i % 2 == 0 ? "/x" : "*", NULL, 0); /* the newest */
+        reopen();
+    }
+}
+
+static void closes_when_all_is_done(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000 };
+    struct store_op *ops[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/q/%04d", i);
+        ops[i] = start(STORE_SET, path, "{}", 1);
+    }
+    fixture_close(&fixture);
+    for (int i = 0; i < COUNT; i++) {
+        assert_non_null(ops[i]->context);
+        assert_int_equal(ops[i]->status, HAPPN_OK);
+    }
+    open_provider();
+    assert_int_equal(run(STORE_FIND, "*", NULL, 0).count, persists ? COUNT : 0);
+}
+
 static struct str read_file(const char *name)
 {
     FILE *file = fopen(name, "rb");
@@ -105,7 +373,7 @@ static struct str read_file(const char *name)
     fseek(file, 0, SEEK_END);
     size_t len = (size_t)ftell(file);
     rewind(file);
-    char *text = arena_alloc(&arena, len);
+    char *text = arena_alloc(&fixture.arena, len);
     assert_int_equal(fread(text, 1, len, file), len);
     fclose(file);
     return str_make(text, len);
@@ -124,26 +392,42 @@ static bool is_among(const struct store_op *op, struct str path)
 static void observed_wildcards(void **state)
 {
     (void)state;
+    struct arena *arena = &fixture.arena;
     struct str text = read_file(HAPPN_SOURCE_DIR "/tests/vectors/wildcards.json");
     for (struct json_iter it = json_iter(json_get(text, "paths")); json_next(&it);) {
-        struct store_op op = {.kind = STORE_SET, .path = json_string(&arena, it.value), .data = STR_LIT("{}"), .arena = &arena};
-        assert_int_equal(provider_submit(provider, &op), HAPPN_OK);
+        struct store_op op = {.kind = STORE_SET, .path = json_string(arena, it.value), .data = STR_LIT("{}"), .arena = arena};
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.status, HAPPN_OK);
     }
     for (struct json_iter it = json_iter(json_get(text, "rows")); json_next(&it);) {
-        struct store_op op = {.kind = STORE_FIND, .path = json_string(&arena, json_get(it.value, "pattern")), .arena = &arena};
-        assert_int_equal(provider_submit(provider, &op), HAPPN_OK);
-        struct str path = json_string(&arena, json_get(it.value, "path"));
+        struct store_op op = {.kind = STORE_FIND, .path = json_string(arena, json_get(it.value, "pattern")), .arena = arena};
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.status, HAPPN_OK);
+        struct str path = json_string(arena, json_get(it.value, "path"));
         assert_int_equal(is_among(&op, path), json_true(json_get(it.value, "get")));
     }
 }
 
+/* Each twice: the first half on memory, the second on sqlite. */
+#define ON(provider)                                                                                      \
+    cmocka_unit_test_setup_teardown(overwrites_keep_created, set_up_##provider, tear_down),               \
+        cmocka_unit_test_setup_teardown(knows_who_changed_it, set_up_##provider, tear_down),              \
+        cmocka_unit_test_setup_teardown(gives_paths_only, set_up_##provider, tear_down),                  \
+        cmocka_unit_test_setup_teardown(merges_lay_over, set_up_##provider, tear_down),                   \
+        cmocka_unit_test_setup_teardown(merges_of_one_turn_add_up, set_up_##provider, tear_down),         \
+        cmocka_unit_test_setup_teardown(patterns_find_in_order, set_up_##provider, tear_down),            \
+        cmocka_unit_test_setup_teardown(system_paths_hide_from_patterns, set_up_##provider, tear_down),   \
+        cmocka_unit_test_setup_teardown(ranges_are_exact, set_up_##provider, tear_down),                  \
+        cmocka_unit_test_setup_teardown(everything_happens_in_order, set_up_##provider, tear_down),       \
+        cmocka_unit_test_setup_teardown(reads_see_unanswered_writes, set_up_##provider, tear_down),       \
+        cmocka_unit_test_setup_teardown(holds_big_documents, set_up_##provider, tear_down),               \
+        cmocka_unit_test_setup_teardown(lists_ten_thousand, set_up_##provider, tear_down),                \
+        cmocka_unit_test_setup_teardown(rev_never_goes_back, set_up_##provider, tear_down),               \
+        cmocka_unit_test_setup_teardown(closes_when_all_is_done, set_up_##provider, tear_down),           \
+        cmocka_unit_test_setup_teardown(observed_wildcards, set_up_##provider, tear_down)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(overwrites_keep_created, open_store, close_store),
-        cmocka_unit_test_setup_teardown(merges_lay_over, open_store, close_store),
-        cmocka_unit_test_setup_teardown(patterns_find_in_order, open_store, close_store),
-        cmocka_unit_test_setup_teardown(observed_wildcards, open_store, close_store),
-    };
+    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
