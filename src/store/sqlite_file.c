@@ -158,7 +158,7 @@ static happn_status open_connection(struct sqlite_file *file, const struct sqlit
 {
     *file = (struct sqlite_file){.checkpoint_pages = (int)options->checkpoint_pages};
     if (file->checkpoint_pages == 0) {
-        file->checkpoint_pages = 2000;
+        file->checkpoint_pages = 8000;
     }
     if (sqlite3_open_v2(options->file, &file->db, flags | SQLITE_OPEN_NOMUTEX, options->vfs) != SQLITE_OK) {
         return cannot_open(file, options->file, error);
