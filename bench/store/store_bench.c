@@ -12,7 +12,7 @@
 
 enum { PATHS = 100000 };
 
-static size_t outstanding, failures;
+static size_t outstanding, failures, filled;
 
 static void note_done(struct store_op *op)
 {
@@ -37,8 +37,9 @@ struct job {
 static void run(struct loop *loop, struct provider *provider, const char *name, enum store_kind kind, size_t batch,
                 size_t count, struct str data)
 {
+    static uint64_t random = 88172645463325252u; /* goes on: no two runs take the same paths */
+    bool fills = filled < PATHS;
     struct job *jobs = calloc(batch, sizeof *jobs);
-    uint64_t random = 88172645463325252u;
     for (size_t i = 0; i < batch; i++) {
         arena_init(&jobs[i].arena, NULL);
     }
@@ -47,8 +48,9 @@ static void run(struct loop *loop, struct provider *provider, const char *name, 
         for (size_t i = 0; i < batch; i++) {
             struct job *job = &jobs[i];
             random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-            int len = snprintf(job->path, sizeof job->path, "/factory/line-%02d/machine-%05d/state",
-                               (int)(random % 16), (int)(random % PATHS));
+            /* A full store first, in no order; then any of what is there. */
+            int number = fills ? (int)(filled++ * 7919 % PATHS) : (int)((random >> 16) % PATHS);
+            int len = snprintf(job->path, sizeof job->path, "/factory/line-%02d/machine-%05d/state", number % 16, number);
             arena_reset(&job->arena);
             job->op = (struct store_op){.kind = kind, .path = str_make(job->path, (size_t)len), .data = data,
                                         .modified_by = STR_LIT("anna"), .now = 1700000000000, .arena = &job->arena,
@@ -71,6 +73,29 @@ static void run(struct loop *loop, struct provider *provider, const char *name, 
     free(jobs);
 }
 
+/* Lists a range of many documents, again and again: the cost of one of them. */
+static void list(struct loop *loop, struct provider *provider, const char *name)
+{
+    size_t found = 0;
+    double wall = seconds(CLOCK_MONOTONIC);
+    for (int i = 0; i < 20; i++) {
+        char pattern[48];
+        struct arena arena;
+        arena_init(&arena, NULL);
+        int len = snprintf(pattern, sizeof pattern, "/factory/line-%02d/machine-%d*", i % 16, i % 10);
+        struct store_op op = {.kind = STORE_FIND, .path = str_make(pattern, (size_t)len), .arena = &arena,
+                              .done = note_done};
+        outstanding += provider_submit(provider, &op) == HAPPN_PENDING;
+        while (outstanding != 0) {
+            uv_run(&loop->uv, UV_RUN_ONCE);
+        }
+        found += op.count;
+        arena_fini(&arena);
+    }
+    wall = seconds(CLOCK_MONOTONIC) - wall;
+    printf("%-14s find %5zu at once  %8.2f us a document\n", name, found / 20, wall / (double)(found + !found) * 1e6);
+}
+
 static void note_closed(void *arg)
 {
     *(int *)arg = 1;
@@ -79,11 +104,13 @@ static void note_closed(void *arg)
 static void measure(struct loop *loop, struct provider *provider, const char *name, size_t count, struct str data)
 {
     static const size_t batches[] = {1, 16, 256, 1024};
-    run(loop, provider, name, STORE_SET, 1024, PATHS, data); /* not a measurement: fills the store */
+    filled = 0;
+    run(loop, provider, name, STORE_SET, 1000, PATHS, data); /* inserts; all that follow overwrite */
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
         run(loop, provider, name, STORE_SET, batches[i], batches[i] == 1 ? count / 10 : count, data);
     }
     run(loop, provider, name, STORE_GET, 1, count, data);
+    list(loop, provider, name);
     int is_closed = 0;
     provider->ops->close(provider, note_closed, &is_closed);
     while (!is_closed) {

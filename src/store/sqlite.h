@@ -11,7 +11,7 @@ struct sqlite_options {
                              * false ("file"): it is with the system, which may lose it when the power fails */
     size_t cache_bytes;     /* page cache; 0: 32 MiB */
     const char *vfs;        /* SQLite's file layer; NULL: its default */
-    size_t checkpoint_pages; /* pages in the log before they move into the database; 0: 2000 */
+    size_t checkpoint_pages; /* pages in the log before they move into the database; 0: 8000 */
     size_t max_operations;  /* waiting, beyond that E_BUSY; 0: 100 000 */
     size_t max_bytes;       /* the same for their texts; 0: 256 MiB */
 };

@@ -1,12 +1,13 @@
-/* The file: `documents` without rowid, so that a path is found with one descent; data last, so that the small columns
- * of a large document are read without its overflow pages. Paths are compared by bytes (BINARY), which is the order of
- * every store. `meta` keeps the high-water mark of rev. The header carries our application_id, so that we never write
+/* The file: `documents` is a rowid table with an index on path, because an overwritten document then stays where it is
+ * and the index is left alone. WITHOUT ROWID was measured as well (store_bench, 100 000 documents overwritten at random,
+ * groups of 256, CPU time): the same at 100 bytes, but a get of 1 kB takes 18 µs instead of 5, a set 35 instead of 14,
+ * because large rows sit in the inner pages of the tree. It lists small documents faster (0.35 µs each, not 1.4).
+ * Data comes last, so that the small columns of a large document are read without its overflow pages. Paths are compared
+ * by bytes (BINARY), which is the order of every store. `meta` keeps the high-water mark of rev. The header carries our application_id, so that we never write
  * into somebody else's database, and the schema's version in user_version. Both are looked at before anything is
  * changed, and written in the transaction that makes the tables: a file is wholly ours or still empty. */
 
 #include "store/sqlite_file.h"
-
-#include "base/error.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,13 +22,13 @@ enum {
 
 static const char schema[] = "BEGIN IMMEDIATE;"
                              "CREATE TABLE documents("
-                             " path TEXT NOT NULL PRIMARY KEY,"
+                             " path TEXT NOT NULL UNIQUE,"
                              " created INTEGER NOT NULL,"
                              " modified INTEGER NOT NULL,"
                              " modified_by TEXT,"
                              " rev INTEGER NOT NULL,"
                              " data TEXT NOT NULL"
-                             ") STRICT, WITHOUT ROWID;"
+                             ") STRICT;"
                              "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
                              "INSERT INTO meta VALUES('rev', 0);"
                              "PRAGMA application_id=1751216240;"
@@ -42,7 +43,8 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_GET_BARE] = "SELECT " BARE " FROM documents WHERE path = ?1",
     [SQL_FIND] = "SELECT path, " BARE ", data " RANGE,
     [SQL_FIND_BARE] = "SELECT path, " BARE " " RANGE,
-    [SQL_PUT] = "REPLACE INTO documents(path, " BARE ", data) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_PUT] = "INSERT INTO documents(path, " BARE ", data) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+                "ON CONFLICT(path) DO UPDATE SET modified = ?3, modified_by = ?4, rev = ?5, data = ?6",
     [SQL_DELETE] = "DELETE FROM documents WHERE path = ?1",
     [SQL_KEEP_REV] = "UPDATE meta SET value = ?1 WHERE name = 'rev'",
     [SQL_BEGIN] = "BEGIN",
@@ -156,7 +158,7 @@ static happn_status open_connection(struct sqlite_file *file, const struct sqlit
 {
     *file = (struct sqlite_file){.checkpoint_pages = (int)options->checkpoint_pages};
     if (file->checkpoint_pages == 0) {
-        file->checkpoint_pages = 2000;
+        file->checkpoint_pages = 8000;
     }
     if (sqlite3_open_v2(options->file, &file->db, flags | SQLITE_OPEN_NOMUTEX, options->vfs) != SQLITE_OK) {
         return cannot_open(file, options->file, error);

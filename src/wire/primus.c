@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "json/scan.h"
 #include "wire/message.h"
 
 static void answer(struct session *session, struct str head, struct str tail)
@@ -18,8 +19,8 @@ static void answer(struct session *session, struct str head, struct str tail)
 bool primus_receive(struct session *session, struct str text)
 {
     struct str ping = STR_LIT("\"primus::ping::");
-    if (!str_starts(text, STR_LIT("\"primus::"))) {
-        return false;
+    if (!str_starts(text, STR_LIT("\"primus::")) || json_check(text, NULL) != HAPPN_OK) {
+        return false; /* what is echoed must be one whole string */
     }
     if (str_starts(text, ping) && text.len < 128) {
         answer(session, STR_LIT("\"primus::pong::"), str_skip(text, ping.len));

@@ -121,7 +121,7 @@ bool fixture_is_intact(const char *file)
     sqlite3_stmt *statement = NULL;
     bool is_intact = sqlite3_open(file, &db) == SQLITE_OK &&
                      sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL) == SQLITE_OK &&
-                     sqlite3_step(statement) == SQLITE_ROW &&
+                     sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0) != NULL &&
                      strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
     sqlite3_finalize(statement);
     sqlite3_close(db);

@@ -96,7 +96,12 @@ static bool read_documents(const char *file, int documents[PATHS])
                      SQLITE_OK;
     int code = SQLITE_ERROR;
     while (works && (code = sqlite3_step(rows)) == SQLITE_ROW) {
-        documents[atoi((const char *)sqlite3_column_text(rows, 0) + 3)] = sqlite3_column_int(rows, 1);
+        const char *path = (const char *)sqlite3_column_text(rows, 0);
+        if (path == NULL || strlen(path) != 4 || path[3] < '0' || path[3] >= '0' + PATHS) {
+            works = false; /* not a path of ours: damaged */
+            break;
+        }
+        documents[path[3] - '0'] = sqlite3_column_int(rows, 1);
     }
     sqlite3_finalize(rows);
     sqlite3_close(db);
