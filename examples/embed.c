@@ -76,5 +76,4 @@ int main(void)
     while (!is_done && happn_runtime_step(runtime, 1) > 0) {
     }
     happn_runtime_close(runtime); /* closes the client and the service */
-    return 0;
 }
