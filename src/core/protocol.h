@@ -4,6 +4,7 @@
 
 #include "core/request.h"
 
+struct session;
 struct publication;
 struct channel;
 
@@ -16,7 +17,7 @@ struct protocol {
     void (*encode_reply)(const struct request *request, struct buf *out);
     void (*encode_publication)(const struct publication *publication, const struct channel *channel, struct buf *out);
     /* The system message before the server closes; reason as plain text. */
-    void (*encode_disconnect)(struct str reason, struct buf *out);
+    void (*encode_disconnect)(const struct session *session, struct str reason, struct buf *out);
 };
 
 #endif

@@ -251,7 +251,7 @@ void session_disconnect(struct session *session, bool reconnect, const char *rea
     }
     struct buf *out = link->ops->begin(link);
     if (out != NULL) {
-        session->protocol->encode_disconnect(str_of(reason), out);
+        session->protocol->encode_disconnect(session, str_of(reason), out);
         link->ops->commit(link);
     }
     if (!reconnect && (out = link->ops->begin(link)) != NULL) {

@@ -78,8 +78,9 @@ static void ignore_publication(const struct publication *publication, const stru
     (void)publication, (void)channel, (void)out;
 }
 
-static void ignore_disconnect(struct str reason, struct buf *out)
+static void ignore_disconnect(const struct session *session, struct str reason, struct buf *out)
 {
+    (void)session;
     (void)reason, (void)out;
 }
 

@@ -134,4 +134,4 @@ void message_receive(struct session *session, struct str text)
     core_dispatch(request);
 }
 
-const struct wire_ops wire_ops = {message_receive, &protocol_1, protocol_find};
+const struct wire_ops wire_ops = {message_receive, &protocols[0], protocol_find};

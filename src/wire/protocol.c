@@ -1,10 +1,55 @@
+/* The four protocols that happn-3's clients speak: one table, for they differ in a few shapes only.
+ *
+ *   1  happn-3 1.1 to 4.x, and whatever never configures its session
+ *   2  happn-3 5 to 7
+ *   3  happn-3 8.0 to 8.2
+ *   4  happn-3 8.3 to 13 */
+
 #include "wire/protocol.h"
+
+static const struct shape shapes[] = {
+    {.protocol = "happn_1", .outbound_mark = true, .ids = true, .remove_time = true},
+    {.protocol = "happn_2", .outbound_mark = true, .ids = true, .remove_time = true},
+    {.protocol = "happn_3", .ids = true, .reason_object = true},
+    {.protocol = "happn_4", .reason_object = true, .login_session = true},
+};
+
+static const struct shape *shape_of(const struct session *session)
+{
+    return &shapes[session->protocol->number - 1];
+}
+
+static void encode_reply(const struct request *request, struct buf *out)
+{
+    shape_reply(shape_of(request->session), request, out);
+}
+
+static void encode_publication(const struct publication *publication, const struct channel *channel, struct buf *out)
+{
+    shape_publication(shape_of(channel->session), publication, channel, out);
+}
+
+static void encode_disconnect(const struct session *session, struct str reason, struct buf *out)
+{
+    shape_disconnect(shape_of(session), reason, out);
+}
+
+#define PROTOCOL(number_, heartbeat_, language_)                                                             \
+    {.name = "happn_" #number_, .number = number_, .heartbeat = heartbeat_, .language = language_,           \
+     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_disconnect = encode_disconnect}
+
+const struct protocol protocols[] = {
+    PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING),
+    PROTOCOL(2, HEARTBEAT_BY_CLIENT, WILDCARD_STRING),
+    PROTOCOL(3, HEARTBEAT_BY_CLIENT, WILDCARD_SEGMENT),
+    PROTOCOL(4, HEARTBEAT_BY_SERVER, WILDCARD_SEGMENT),
+};
 
 const struct protocol *protocol_find(struct str name)
 {
     struct str head = STR_LIT("happn_");
     if (!str_is_set(name) || !str_starts(name, head)) {
-        return &protocol_1;
+        return &protocols[0];
     }
     struct str digits = str_skip(name, head.len);
     int number = 0;
@@ -14,12 +59,12 @@ const struct protocol *protocol_find(struct str name)
     switch (number) {
     case 0:
     case 1:
-        return &protocol_1;
+        return &protocols[0];
     case 2:
-        return &protocol_2;
+        return &protocols[1];
     case 3:
-        return &protocol_3;
+        return &protocols[2];
     default:
-        return &protocol_4;
+        return &protocols[3];
     }
 }

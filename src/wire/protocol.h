@@ -5,7 +5,7 @@
 #include "core/protocol.h"
 #include "core/publication.h"
 
-extern const struct protocol protocol_1, protocol_2, protocol_3, protocol_4;
+extern const struct protocol protocols[4]; /* number 1 first */
 
 /* happn_2* is 2, happn_3* is 3, happn_4 and higher numbers are 4; any other text, or none, is 1. */
 const struct protocol *protocol_find(struct str name);
