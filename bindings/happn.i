@@ -131,7 +131,7 @@ const char *happn_version(void);
 
 int happn_mb_service_open(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len);
 int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
-int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
+int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, int reconnect);
 int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options, size_t options_len);
 int happn_mb_client_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t client);
 int happn_mb_set(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *json, size_t json_len,

@@ -57,7 +57,8 @@ export interface Service extends NodeJS.EventEmitter {
   client(callback: Callback<Client>): void;
   reload(): Promise<void>;
   reload(callback: Callback<void>): void;
-  stop(): Promise<void>;
+  /** reconnect: false tells the clients not to come back. */
+  stop(options?: { reconnect?: boolean }): Promise<void>;
   stop(callback: Callback<void>): void;
 }
 

@@ -294,7 +294,8 @@ class Service extends EventEmitter {
 
   stop(options, callback) {
     if (typeof options === 'function') callback = options;
-    const stopped = this.hub.call('happn_mb_service_close', this.hub.ticket(), this.ticket)
+    const reconnect = options && options.reconnect === false ? 0 : 1;
+    const stopped = this.hub.call('happn_mb_service_close', this.hub.ticket(), this.ticket, reconnect)
       .catch((error) => { if (error.status !== -11) throw error; })
       .then(() => new Promise((resolve) => setImmediate(resolve))) // what ended with it is told first
       .then(() => this.hub.close());

@@ -49,7 +49,8 @@ HAPPN_API void happn_mailbox_close(happn_mailbox *mailbox);
 /* Services and clients are named by their tickets. DONE answers; for services its meta is {"port":n}. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_service_open(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
-HAPPN_API HAPPN_MUST_USE int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
+/* reconnect 0: clients are told not to come back. */
+HAPPN_API HAPPN_MUST_USE int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, int reconnect);
 /* service 0: connect by WebSocket with these options. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options,
                                                   size_t options_len);

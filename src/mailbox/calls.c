@@ -194,7 +194,7 @@ static void close_service(struct ticket *ticket, struct call *call)
     ticket->is_closing = true;
     ticket->closing = call;
     if (ticket->is_ready) {
-        happn_service_close(ticket->service, 1, on_service_closed, ticket);
+        happn_service_close(ticket->service, call == NULL || call->other != 0, on_service_closed, ticket);
     } /* else: once it has started or failed to */
 }
 
@@ -582,9 +582,9 @@ int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t se
     return ask(mailbox, ticket, service, 0, run_service_reload, (struct texts){0});
 }
 
-int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service)
+int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, int reconnect)
 {
-    return ask(mailbox, ticket, service, 0, run_service_close, (struct texts){0});
+    return ask(mailbox, ticket, service, reconnect != 0, run_service_close, (struct texts){0});
 }
 
 int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options, size_t options_len)

@@ -83,3 +83,19 @@ test('first light', async () => {
   await server.stop();
   fs.rmSync(folder, { recursive: true });
 });
+
+test('a server that stops for good tells its clients not to come back', async () => {
+  const happn = require(process.env.HAPPN_MODULE);
+  for (const generation of ['6', '8', '13']) {
+    const service = await happn.service.create({ port: 0, host: '127.0.0.1', utils: { logLevel: 'warn' } });
+    const client = await Client.connect(generation, service.port);
+    let tries = 0;
+    client.inner.onEvent('reconnect-scheduled', () => { tries++; });
+    const ended = new Promise((resolve) => client.inner.onEvent('connection-ended', resolve));
+    await service.stop({ reconnect: false });
+    await ended;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(tries, 0);
+    client.disconnect({ timeout: 100 }).catch(() => {});
+  }
+});

@@ -145,7 +145,7 @@ static void the_verbs(void **state)
     assert_int_equal(happn_mb_service_reload(mailbox, number, service), HAPPN_OK);
     expect(HAPPN_EV_DONE, number, 0);
     number = ticket();
-    assert_int_equal(happn_mb_service_close(mailbox, number, service), HAPPN_OK);
+    assert_int_equal(happn_mb_service_close(mailbox, number, service, 1), HAPPN_OK);
     expect(HAPPN_EV_DONE, number, 0);
     expect(HAPPN_EV_END, service, 0);
     expect_nothing();
@@ -221,7 +221,7 @@ static void the_service_goes_first(void **state)
     uint64_t service = open_service(), client = open_client(service), on = ticket(), number = ticket();
     assert_int_equal(happn_mb_on(mailbox, on, client, "/a", NULL, 0), HAPPN_OK);
     expect(HAPPN_EV_DONE, on, 0);
-    assert_int_equal(happn_mb_service_close(mailbox, number, service), HAPPN_OK);
+    assert_int_equal(happn_mb_service_close(mailbox, number, service, 1), HAPPN_OK);
     int ends = 0, done = 0;
     for (int i = 0; i < 4; i++) {
         struct event event = next_event();
@@ -341,7 +341,7 @@ static void closing_with_everything_open(void **state)
         }
         if (round % 3 == 0) {
             assert_int_equal(happn_mb_client_close(mailbox, ticket(), client), HAPPN_OK);
-            assert_int_equal(happn_mb_service_close(mailbox, ticket(), service), HAPPN_OK);
+            assert_int_equal(happn_mb_service_close(mailbox, ticket(), service, 1), HAPPN_OK);
         }
         happn_mailbox_close(mailbox);
         int after = atomic_load(&wakes);

@@ -384,9 +384,12 @@ class Service:
         """Loads the scripts anew, all or nothing."""
         await self._running().call(_native.happn_mb_service_reload, self._ticket)
 
-    async def close(self) -> None:
+    async def close(self, reconnect: bool = True) -> None:
+        """Ends the service; reconnect=False tells its clients not to come back."""
         hub, self._hub = self._hub, None
         if hub is not None:
+            if not reconnect:
+                await hub.call(_native.happn_mb_service_close, self._ticket, 0)
             await hub.close()
 
     async def __aenter__(self) -> "Service":
