@@ -12,7 +12,6 @@ struct websocket;
 struct connection {
     struct websocket *websocket;
     happn_http *http; /* the request that is being read or answered */
-    bool is_counted;
 };
 
 struct listener {

@@ -18,7 +18,6 @@ struct happn_http {
     struct str path, query;
     char address[64];
     struct buf body;
-    size_t expected;
     struct buf headers; /* of the answer */
     struct buf answer;  /* all of it, with LWS_PRE in front */
     bool is_routing;    /* in core_route: the answer is sent when it returns */
@@ -229,7 +228,6 @@ int http_request(struct listener *listener, struct lws *wsi, struct connection *
     if (expected > listener->options.body_bytes) {
         return refuse(http, 413, "the body is too large\n");
     }
-    http->expected = (size_t)expected;
     if (expected == 0 && strcmp(http->method, "POST") != 0) {
         return route(http);
     }

@@ -43,7 +43,7 @@ struct websocket {
     struct buf in;              /* a message that arrives in parts */
     int64_t heard;              /* loop time */
     int64_t pinged;
-    bool is_dirty, is_closing, is_killed, is_paused, is_binary, was_answered;
+    bool is_dirty, is_closing, is_killed, is_paused, is_binary;
 };
 
 static int64_t now_of(const struct websocket *websocket)
@@ -374,7 +374,6 @@ void websocket_heard(struct connection *connection)
     struct websocket *websocket = connection->websocket;
     if (websocket != NULL) {
         websocket->heard = now_of(websocket);
-        websocket->was_answered = true;
     }
 }
 
@@ -439,7 +438,7 @@ static bool write_gathered(struct websocket *websocket)
     return is_written;
 }
 
-/* Writes until everything is out or the peer has enough for now. */
+/* Writes until everything is out or the socket takes no more. */
 static bool write_all(struct websocket *websocket)
 {
     while (!lws_partial_buffered(websocket->wsi)) {
@@ -545,7 +544,6 @@ static void ping(struct websocket *websocket, int64_t now)
     buf_add_char(out, '"');
     commit(&websocket->link);
     websocket->pinged = now;
-    websocket->was_answered = false;
 }
 
 /* Protocol 4: we ask, and close when the last question but one was not answered. Others: they ask, and are dropped when they do not. */

@@ -137,3 +137,39 @@ test('a client that never reads is cut off at its queue limit', async () => {
   socket.terminate();
   await nobodyNotices();
 });
+
+test('a number no double holds, an option that is not built: an error by name', async () => {
+  const socket = raw();
+  await socket.opened;
+  socket.send('{"action":"set","eventId":1,"path":"/n","data":{"a":1e400}}');
+  assert.match(await socket.next(), /a number cannot be held in a double/);
+  socket.send('{"action":"get","eventId":2,"path":"/n","options":{"criteria":{"a":1}}}');
+  assert.match(await socket.next(), /the option criteria is not available/);
+  socket.terminate();
+  await nobodyNotices();
+});
+
+test('connections over the limit are refused, and a place that gets free is given again', async () => {
+  const small = await Server.start(['--set', 'services.transport.config.maxConnections=2']);
+  const open = () => new Promise((resolve) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${small.port}/primus`);
+    socket.on('open', () => resolve(socket)).on('error', () => resolve(null));
+  });
+  const [one, two] = [await open(), await open()];
+  assert.ok(one && two);
+  assert.equal(await open(), null);
+  one.terminate();
+  let again = null;
+  while (again === null) again = await open();
+  for (const socket of [two, again]) socket.terminate();
+  await small.stop();
+});
+
+test('subscriptions over the limit of a session are refused', async () => {
+  const small = await Server.start(['--set', 'services.session.config.maxSubscriptions=1']);
+  const client = await Client.connect('6', small.port);
+  await client.on('/one', {}, () => {});
+  await assert.rejects(client.on('/two', {}, () => {}), /too many subscriptions/);
+  await client.disconnect();
+  await small.stop();
+});
