@@ -1,6 +1,8 @@
 #include "json/write.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* U+2028 and U+2029 are E2 80 A8 and E2 80 A9: they break JavaScript that was written before 2019. */
 static bool is_line_separator(const char *p, const char *end)
@@ -108,4 +110,32 @@ void json_add_open_object(struct buf *buf, struct str object, const char *withou
     }
     *has_members = json_trim(str_make(object.ptr + 1, object.len - 2)).len != 0;
     json_add_raw(buf, str_make(object.ptr, object.len - 1));
+}
+
+/* "1e+21" as C prints it, "1e+21" as JavaScript does: only the zeros C puts before short exponents differ. */
+static void add_exponent(struct buf *buf, const char *text)
+{
+    const char *e = strchr(text, 'e');
+    if (e == NULL) {
+        buf_add_text(buf, text);
+        return;
+    }
+    buf_add(buf, text, (size_t)(e - text));
+    buf_add_format(buf, "e%+ld", strtol(e + 1, NULL, 10));
+}
+
+void json_add_number(struct buf *buf, double number)
+{
+    if (number == floor(number) && fabs(number) < 1e15) {
+        buf_add_i64(buf, (int64_t)number);
+        return;
+    }
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number) {
+            break;
+        }
+    }
+    add_exponent(buf, text);
 }

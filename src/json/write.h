@@ -8,6 +8,9 @@
 /* Adds a quoted JSON string: escapes quotes, backslashes, control characters, U+2028 and U+2029. */
 void json_add_string(struct buf *buf, struct str plain);
 
+/* Adds a finite number as JavaScript would print it: the shortest text that reads back as the same double. */
+void json_add_number(struct buf *buf, double number);
+
 /* Adds validated JSON text, with U+2028 and U+2029 in it written as escapes. One memcpy when there are none. */
 void json_add_raw(struct buf *buf, struct str json);
 

@@ -39,6 +39,54 @@ static bool string_matches(struct str pattern, struct str path)
     return p == pattern.len;
 }
 
+/* Both patterns are walked together; the set of places in `b` that the first i characters of `a` can have reached is one
+ * bit each. A `*` may stand still or let the other one pass; literals must be the same. */
+enum { OVERLAP_MAX = 1024 };
+
+static void pass_stars(unsigned char *reached, struct str b)
+{
+    for (size_t j = 0; j < b.len; j++) {
+        if (reached[j] && b.ptr[j] == '*') {
+            reached[j + 1] = 1;
+        }
+    }
+}
+
+static void step(const unsigned char *before, unsigned char *after, char c, struct str b)
+{
+    memset(after, 0, b.len + 1);
+    for (size_t j = 0; j <= b.len; j++) {
+        if (!before[j]) {
+            continue;
+        }
+        if (c == '*') { /* matches nothing, or all that b still has up to any place */
+            memset(after + j, 1, b.len + 1 - j);
+            return;
+        }
+        if (j < b.len && b.ptr[j] == '*') {
+            after[j] = 1;
+        } else if (j < b.len && b.ptr[j] == c) {
+            after[j + 1] = 1;
+        }
+    }
+}
+
+bool wildcard_overlaps(struct str a, struct str b)
+{
+    if (a.len >= OVERLAP_MAX || b.len >= OVERLAP_MAX) {
+        return true;
+    }
+    unsigned char rows[2][OVERLAP_MAX + 1] = {{1}};
+    int now = 0;
+    pass_stars(rows[now], b);
+    for (size_t i = 0; i < a.len; i++) {
+        step(rows[now], rows[1 - now], a.ptr[i], b);
+        now = 1 - now;
+        pass_stars(rows[now], b);
+    }
+    return rows[now][b.len];
+}
+
 static struct str without_slash(struct str text)
 {
     return str_starts(text, STR_LIT("/")) ? str_skip(text, 1) : text;

@@ -14,6 +14,9 @@ enum { WILDCARD_DEFAULT_DEPTH = 5, WILDCARD_MAX_DEPTH = 64 };
 
 bool wildcard_matches(enum wildcard_language language, struct str pattern, struct str path, int depth);
 
+/* String language: whether some path matches both patterns. Costs length times length at most. */
+bool wildcard_overlaps(struct str a, struct str b);
+
 /* The literal text before the first `*`: every match starts with it. */
 struct str wildcard_literal_prefix(struct str pattern);
 

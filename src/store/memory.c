@@ -7,20 +7,20 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "json/merge.h"
 #include "paths/path.h"
-#include "paths/wildcard.h"
+#include "store/operation.h"
 
-enum { MAX_HEIGHT = 20, FIRST_SLOTS = 256, MAX_DOCUMENT = 256u << 20 };
+enum { MAX_HEIGHT = 20, FIRST_SLOTS = 256, SLICE = 2000 /* documents, about a millisecond */ };
 
 struct node {
     struct node *hash_next;
     size_t hash;
     struct str path;
     char *data;
-    size_t data_len;
+    size_t data_len, data_room;
     int64_t created, modified, rev;
     char *modified_by;
+    char *tag;
     int height;
     struct node *forward[]; /* behind the tower: the path */
 };
@@ -33,7 +33,12 @@ struct memory {
     size_t slot_count, count;
     struct node *heads[MAX_HEIGHT];
     uint64_t random;
-    int64_t rev;
+    struct shelf shelf;
+    struct node *last;    /* what was found last, at last_path */
+    struct str last_path;
+    struct slow *slow;    /* walks under way */
+    size_t budget;        /* documents of one slice */
+    bool is_posted;
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -136,6 +141,7 @@ static void free_node(struct memory *memory, struct node *node)
 {
     memory_free(memory->allocator, node->data);
     memory_free(memory->allocator, node->modified_by);
+    memory_free(memory->allocator, node->tag);
     memory_free(memory->allocator, node);
 }
 
@@ -148,184 +154,238 @@ static void erase(struct memory *memory, struct node *node)
     }
     *find_slot(memory, node->path, node->hash) = node->hash_next;
     memory->count--;
+    memory->last = NULL;
     free_node(memory, node);
 }
 
-static happn_status no_memory(struct store_op *op)
+static struct memory *memory_of(struct shelf *shelf)
 {
-    return error_set(&op->error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    return (struct memory *)((char *)shelf - offsetof(struct memory, shelf));
 }
 
-static bool copy_document(struct store_op *op, const struct node *node, struct document *out)
+static struct document document_of(const struct node *node)
 {
-    *out = (struct document){.path = arena_str(op->arena, node->path),
+    return (struct document){.path = node->path,
+                             .data = str_make(node->data, node->data_len),
                              .created = node->created,
                              .modified = node->modified,
+                             .modified_by = str_of(node->modified_by),
+                             .tag = str_of(node->tag),
                              .rev = node->rev};
-    if (!op->paths_only) {
-        out->data = arena_str(op->arena, str_make(node->data, node->data_len));
-    }
-    if (node->modified_by != NULL) {
-        out->modified_by = arena_str(op->arena, str_of(node->modified_by));
-    }
-    return out->path.ptr != NULL && (op->paths_only || out->data.ptr != NULL);
 }
 
-/* Takes data over. A new node that got no data is taken out again. */
-static happn_status put(struct memory *memory, struct store_op *op, struct node *node, char *data, size_t len)
+/* A write mostly follows a read of the same path: the node that was found is kept in mind. */
+static struct node *find(struct memory *memory, struct str path)
 {
-    char *who = op->modified_by.len != 0 ? memory_strdup(memory->allocator, op->modified_by.ptr, op->modified_by.len) : NULL;
-    memory_free(memory->allocator, node->data);
-    memory_free(memory->allocator, node->modified_by);
-    node->data = data;
-    node->data_len = len;
-    node->modified_by = who;
-    node->modified = op->now;
-    node->rev = ++memory->rev;
-    op->document = (struct document){.path = op->path,
-                                     .created = node->created,
-                                     .modified = node->modified,
-                                     .modified_by = op->modified_by,
-                                     .rev = node->rev,
-                                     .data = op->data};
+    if (memory->last != NULL && path.ptr == memory->last_path.ptr && path.len == memory->last_path.len &&
+        str_equal(memory->last->path, path)) {
+        return memory->last;
+    }
+    memory->last_path = path;
+    memory->last = *find_slot(memory, path, hash_path(path));
+    return memory->last;
+}
+
+static happn_status read_one(struct shelf *shelf, struct str path, bool bare, struct document *out, happn_error *error)
+{
+    (void)bare, (void)error;
+    struct node *node = find(memory_of(shelf), path);
+    *out = node != NULL ? document_of(node) : (struct document){.rev = 0};
     return HAPPN_OK;
 }
 
-static happn_status put_copy(struct memory *memory, struct store_op *op, struct node *node, struct str text)
+static happn_status no_memory(happn_error *error)
 {
-    char *data = memory_alloc(memory->allocator, text.len);
-    if (data == NULL) {
-        return no_memory(op);
-    }
-    memcpy(data, text.ptr, text.len);
-    return put(memory, op, node, data, text.len);
+    return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
 }
 
-static happn_status set(struct memory *memory, struct store_op *op, bool merge)
+static bool copy_text(struct memory *memory, struct str from, char **to)
 {
-    size_t hash = hash_path(op->path);
-    struct node *node = *find_slot(memory, op->path, hash);
-    op->was_created = node == NULL;
-    if (node == NULL) {
-        node = insert(memory, op->path, hash);
-        if (node == NULL) {
-            return no_memory(op);
+    *to = str_is_set(from) ? memory_strdup(memory->allocator, from.ptr, from.len) : NULL;
+    return str_is_set(from) == (*to != NULL);
+}
+
+/* The texts beside data, which most documents do not have. Nothing has changed when it fails. */
+static bool put_names(struct memory *memory, struct node *node, const struct document *document)
+{
+    char *who, *tag;
+    if (!copy_text(memory, document->modified_by, &who)) {
+        return false;
+    }
+    if (!copy_text(memory, document->tag, &tag)) {
+        memory_free(memory->allocator, who);
+        return false;
+    }
+    memory_free(memory->allocator, node->modified_by);
+    memory_free(memory->allocator, node->tag);
+    node->modified_by = who;
+    node->tag = tag;
+    return true;
+}
+
+/* Data stays in its place when it fits there without waste. `data` may be a slice of the old text. */
+static bool put_data(struct memory *memory, struct node *node, struct str data)
+{
+    if (data.len > node->data_room || data.len < node->data_room / 2) {
+        char *copy = memory_alloc(memory->allocator, data.len);
+        if (copy == NULL) {
+            return false;
         }
-        node->created = op->now;
-        happn_status status = put_copy(memory, op, node, op->data);
-        if (status != HAPPN_OK) {
-            erase(memory, node);
+        memcpy(copy, data.ptr, data.len);
+        memory_free(memory->allocator, node->data);
+        node->data = copy;
+        node->data_room = data.len;
+    } else {
+        memmove(node->data, data.ptr, data.len);
+    }
+    node->data_len = data.len;
+    return true;
+}
+
+static bool has_names(const struct node *node, const struct document *document)
+{
+    return node->modified_by != NULL || node->tag != NULL || str_is_set(document->modified_by) || str_is_set(document->tag);
+}
+
+static bool put(struct memory *memory, struct node *node, const struct document *document)
+{
+    if ((has_names(node, document) && !put_names(memory, node, document)) || !put_data(memory, node, document->data)) {
+        return false;
+    }
+    node->created = document->created;
+    node->modified = document->modified;
+    node->rev = document->rev;
+    return true;
+}
+
+static happn_status write_one(struct shelf *shelf, const struct document *document, happn_error *error)
+{
+    struct memory *memory = memory_of(shelf);
+    struct node *node = find(memory, document->path);
+    bool is_new = node == NULL;
+    if (is_new) {
+        node = insert(memory, document->path, hash_path(document->path));
+    }
+    if (node != NULL && put(memory, node, document)) {
+        memory->last = node;
+        return HAPPN_OK;
+    }
+    if (is_new && node != NULL) {
+        erase(memory, node);
+    }
+    return no_memory(error);
+}
+
+static happn_status erase_one(struct shelf *shelf, struct str path, happn_error *error)
+{
+    (void)error;
+    struct memory *memory = memory_of(shelf);
+    struct node *node = find(memory, path);
+    if (node != NULL) {
+        erase(memory, node);
+    }
+    return HAPPN_OK;
+}
+
+static happn_status walk(struct shelf *shelf, const struct shelf_walk *walk, happn_error *error)
+{
+    (void)error;
+    for (struct node *node = seek(memory_of(shelf), walk->from, NULL);
+         node != NULL && str_starts(node->path, walk->prefix); node = node->forward[0]) {
+        struct document document = document_of(node);
+        if (!walk->visit(walk->arg, &document)) {
+            break;
         }
+    }
+    return HAPPN_OK;
+}
+
+static const struct shelf_ops shelf_ops = {.read = read_one, .write = write_one, .erase = erase_one, .walk = walk};
+
+/* ---- long walks in slices: other sessions have their turn in between */
+
+struct slow {
+    struct memory *memory;
+    struct store_op *op;
+    struct operation_cursor *cursor;
+    struct slow *next;
+};
+
+static void go_on(void *arg);
+
+static void post_slices(struct memory *memory)
+{
+    memory->is_posted = loop_post(memory->loop, go_on, memory) == HAPPN_OK;
+    if (!memory->is_posted) { /* no memory for a post, or the loop is going down: in one go, then */
+        memory->budget = 0;
+        go_on(memory);
+        memory->budget = SLICE;
+    }
+}
+
+/* One slice of each, so that a long walk does not hold up a short one. */
+static void go_on(void *arg)
+{
+    struct memory *memory = arg;
+    memory->is_posted = false;
+    struct slow *slow = memory->slow;
+    memory->slow = NULL;
+    while (slow != NULL) {
+        struct slow *next = slow->next;
+        struct store_op *op = slow->op;
+        op->status = operation_slice(&memory->shelf, op, op->arena, memory->budget, &slow->cursor);
+        if (op->status == HAPPN_PENDING) {
+            slow->next = memory->slow;
+            memory->slow = slow;
+        } else {
+            op->done(op);
+        }
+        slow = next;
+    }
+    if (memory->slow != NULL && !memory->is_posted) {
+        post_slices(memory);
+    }
+}
+
+static happn_status begin_walk(struct memory *memory, struct store_op *op)
+{
+    struct operation_cursor *cursor = NULL;
+    happn_status status = operation_slice(&memory->shelf, op, op->arena, SLICE, &cursor);
+    if (status != HAPPN_PENDING) {
         return status;
     }
-    if (!merge) {
-        return put_copy(memory, op, node, op->data);
+    struct slow *slow = arena_alloc(op->arena, sizeof *slow);
+    if (slow == NULL) {
+        return operation_slice(&memory->shelf, op, op->arena, 0, &cursor);
     }
-    struct buf merged;
-    buf_init(&merged, memory->allocator, MAX_DOCUMENT);
-    json_merge(&merged, str_make(node->data, node->data_len), op->data);
-    struct str text = merged.status == HAPPN_OK ? arena_str(op->arena, buf_str(&merged)) : STR_NONE;
-    happn_status status = text.ptr != NULL ? put_copy(memory, op, node, text) : no_memory(op);
-    op->document.data = text;
-    buf_fini(&merged);
-    return status;
-}
-
-static happn_status get(struct memory *memory, struct store_op *op)
-{
-    struct node *node = *find_slot(memory, op->path, hash_path(op->path));
-    op->snapshot_rev = memory->rev;
-    if (node == NULL) {
-        return HAPPN_OK;
+    *slow = (struct slow){memory, op, cursor, memory->slow};
+    op->status = HAPPN_PENDING;
+    memory->slow = slow;
+    if (!memory->is_posted) {
+        memory->is_posted = loop_post(memory->loop, go_on, memory) == HAPPN_OK;
     }
-    op->documents = arena_alloc(op->arena, sizeof *op->documents);
-    if (op->documents == NULL || !copy_document(op, node, op->documents)) {
-        return no_memory(op);
+    if (memory->is_posted) {
+        return HAPPN_PENDING;
     }
-    op->count = 1;
-    return HAPPN_OK;
-}
-
-static bool concerns(const struct store_op *op, const struct node *node)
-{
-    return wildcard_matches(WILDCARD_STRING, op->path, node->path, 0) &&
-           (op->include_system || !path_is_system(node->path));
-}
-
-static happn_status find(struct memory *memory, struct store_op *op)
-{
-    struct str prefix = wildcard_literal_prefix(op->path);
-    size_t room = 0;
-    op->snapshot_rev = memory->rev;
-    for (struct node *node = seek(memory, prefix, NULL); node != NULL && str_starts(node->path, prefix);
-         node = node->forward[0]) {
-        if (!concerns(op, node)) {
-            continue;
-        }
-        if (op->count == room) {
-            room = room == 0 ? 16 : room * 2;
-            struct document *more = arena_alloc(op->arena, room * sizeof *more);
-            if (more == NULL) {
-                return no_memory(op);
-            }
-            if (op->count != 0) {
-                memcpy(more, op->documents, op->count * sizeof *more);
-            }
-            op->documents = more;
-        }
-        if (!copy_document(op, node, &op->documents[op->count++])) {
-            return no_memory(op);
-        }
-    }
-    return HAPPN_OK;
-}
-
-static happn_status remove_all(struct memory *memory, struct store_op *op)
-{
-    if (!path_has_wildcard(op->path)) {
-        struct node *node = *find_slot(memory, op->path, hash_path(op->path));
-        if (node != NULL) {
-            erase(memory, node);
-            op->removed = 1;
-            memory->rev++;
-        }
-        return HAPPN_OK;
-    }
-    struct str prefix = wildcard_literal_prefix(op->path);
-    struct node *node = seek(memory, prefix, NULL);
-    while (node != NULL && str_starts(node->path, prefix)) {
-        struct node *next = node->forward[0];
-        if (concerns(op, node)) {
-            erase(memory, node);
-            op->removed++;
-            memory->rev++;
-        }
-        node = next;
-    }
-    return HAPPN_OK;
+    memory->slow = slow->next; /* there is no later */
+    return operation_slice(&memory->shelf, op, op->arena, 0, &slow->cursor);
 }
 
 static happn_status submit(struct provider *provider, struct store_op *op)
 {
     struct memory *memory = (struct memory *)provider;
-    switch (op->kind) {
-    case STORE_SET:
-        return set(memory, op, false);
-    case STORE_MERGE:
-        return set(memory, op, true);
-    case STORE_GET:
-        return get(memory, op);
-    case STORE_FIND:
-        return find(memory, op);
-    case STORE_REMOVE:
-        return remove_all(memory, op);
-    }
-    return error_set(&op->error, HAPPN_E_UNSUPPORTED, "the memory store does not know operation %d", op->kind);
+    memory->last = NULL; /* the path is another text */
+    bool is_walk = (op->kind == STORE_FIND || op->kind == STORE_COUNT) && path_has_wildcard(op->path);
+    return is_walk ? begin_walk(memory, op) : operation_run(&memory->shelf, op, op->arena);
 }
 
 static void finish_close(void *arg)
 {
     struct memory *memory = arg;
+    if (memory->slow != NULL) { /* everything submitted comes first */
+        memory->budget = 0;
+        go_on(memory);
+    }
     for (struct node *node = memory->heads[0], *next; node != NULL; node = next) {
         next = node->forward[0];
         free_node(memory, node);
@@ -366,8 +426,10 @@ happn_status store_memory_open(struct loop *loop, const struct allocator *alloca
     }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    memory->rev = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000; /* never reused after a restart */
-    memory->random = (uint64_t)memory->rev * 2685821657736338717u | 1;
+    memory->shelf.ops = &shelf_ops;
+    memory->shelf.rev = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000; /* never reused after a restart */
+    memory->budget = SLICE;
+    memory->random = (uint64_t)memory->shelf.rev * 2685821657736338717u | 1;
     *out = &memory->provider;
     return HAPPN_OK;
 }

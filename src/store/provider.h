@@ -8,11 +8,15 @@
 #include "happn/status.h"
 
 enum store_kind {
-    STORE_SET,    /* path, data, options -> document */
-    STORE_MERGE,  /* the same, top-level members of data laid over what is there, atomically */
-    STORE_GET,    /* explicit path -> documents[0..1] */
-    STORE_FIND,   /* pattern in the string language -> documents, ordered by path */
-    STORE_REMOVE  /* path or pattern -> removed */
+    STORE_SET,       /* path, data -> document */
+    STORE_MERGE,     /* the same, top-level members of data laid over what is there, atomically */
+    STORE_INCREMENT, /* path, field, by -> document, number: adds to data[field].value, which starts at 0 */
+    STORE_TAG,       /* path, target, tag -> document: a snapshot of what is at path, kept at target; E_NOT_FOUND */
+    STORE_RESTORE,   /* path, data, restored -> document: exactly as it once was, with its dates and its author */
+    STORE_GET,       /* explicit path -> documents[0..1] */
+    STORE_FIND,      /* path or pattern of the string language -> documents, ordered by path or as the search says */
+    STORE_COUNT,     /* the same -> number */
+    STORE_REMOVE     /* path or pattern -> removed; with lists_removed: documents (paths and rev only) */
 };
 
 /* A stored document. Slices live in the operation's arena until it is disposed of. */
@@ -22,32 +26,48 @@ struct document {
     int64_t created;        /* milliseconds since 1970 */
     int64_t modified;
     struct str modified_by; /* user name; not set when nobody is known */
+    struct str tag;         /* the name of a snapshot; not set otherwise */
     int64_t rev;
 };
+
+struct search;
 
 /* One operation. The caller fills the first part and keeps everything alive until the end;
  * the provider fills the second. Embed it in whatever waits for it. */
 struct store_op {
     enum store_kind kind;
     struct str path;
-    struct str data;         /* SET, MERGE: JSON text of an object */
+    struct str data;         /* SET, MERGE, RESTORE: JSON text of an object */
     struct str modified_by;
     int64_t now;             /* milliseconds: what created and modified become */
+    struct str field;        /* INCREMENT: the counter's name */
+    struct str by;           /* INCREMENT: JSON number */
+    struct str target;       /* TAG: the path of the snapshot */
+    struct str tag;          /* TAG: its name */
+    struct document restored; /* RESTORE: created, modified, modified_by, tag */
+    bool has_if_rev;         /* writing one path: E_CONFLICT unless the document has this rev; 0: unless there is none */
+    int64_t if_rev;
+    const struct search *search; /* GET, FIND, COUNT, REMOVE: which documents, in what order and form; NULL: all as they are */
     bool paths_only;         /* GET, FIND: data is not needed */
-    bool include_system;     /* FIND, REMOVE by pattern: may touch /_SYSTEM */
+    bool include_system;     /* FIND, COUNT, REMOVE by pattern: may touch /_SYSTEM */
+    bool lists_removed;      /* REMOVE by pattern: what was removed is wanted */
     bool in_order;           /* GET: not before what was submitted earlier, even where that cannot be seen */
+    const struct routing *routing; /* FIND, COUNT, REMOVE: only paths that belong to this store, when there are several */
+    const void *store;       /* who "this store" is in `routing` */
     struct arena *arena;     /* results are allocated here; the provider's until the operation is done */
     void (*done)(struct store_op *op); /* on the loop's thread, exactly once, only after PENDING */
     void *context;
 
     happn_status status;
     happn_error error;
-    struct document document; /* SET, MERGE: as stored */
+    struct document document; /* the writing kinds: as stored; after E_CONFLICT its rev, 0 when there is none */
     bool was_created;
-    struct document *documents; /* GET, FIND */
+    struct document *documents; /* GET, FIND, REMOVE with lists_removed */
     size_t count;
     int64_t removed;
+    struct str number;        /* INCREMENT: the counter's new value, JSON number; COUNT: how many */
     int64_t snapshot_rev;     /* highest rev that the results can contain */
+    size_t examined;          /* FIND, COUNT: documents that were looked at */
 
     struct store_op *next; /* the provider's, while it has the operation */
     void *scratch;         /* the provider's */

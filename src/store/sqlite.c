@@ -17,7 +17,7 @@
  * them; the store stays usable. rev only goes up, across crashes: the file knows a number that is ahead of it.
  * Not promised: that a failed commit is not there after a crash. When the disk refuses the last step, nobody knows.
  *
- * Rows: `sqlite_file`. SQL: `sqlite_operation`. Transactions: `sqlite_batch`. Threads: `storage_thread`. */
+ * Rows: `sqlite_file`. SQL: `sqlite_shelf`. Transactions: `sqlite_batch`. Threads: `storage_thread`. */
 
 #include "store/sqlite.h"
 
@@ -31,7 +31,7 @@
 #include "base/error.h"
 #include "store/sqlite_batch.h"
 #include "store/sqlite_lock.h"
-#include "store/sqlite_operation.h"
+#include "store/operation.h"
 #include "store/storage_thread.h"
 #include "store/unfinished.h"
 
@@ -100,7 +100,7 @@ static bool answer_at_once(struct sqlite *sqlite, struct store_op *op)
     if (op->kind != STORE_GET || unfinished_has(&sqlite->unfinished, op->path) || (op->in_order && sqlite->waiting != 0)) {
         return false;
     }
-    if (sqlite_operation_run(&sqlite->reader, op, op->arena) == HAPPN_OK) {
+    if (operation_run(&sqlite->reader.shelf, op, op->arena) == HAPPN_OK) {
         return true;
     }
     op->error = (happn_error){.status = HAPPN_OK};
@@ -132,8 +132,8 @@ static void on_finished(void *context, struct store_op *op)
 {
     struct sqlite *sqlite = context;
     struct sqlite_results *results = op->scratch;
-    if (op->snapshot_rev > sqlite->reader.rev) {
-        sqlite->reader.rev = op->snapshot_rev;
+    if (op->snapshot_rev > sqlite->reader.shelf.rev) {
+        sqlite->reader.shelf.rev = op->snapshot_rev;
     }
     sqlite->waiting--;
     sqlite->waiting_bytes -= cost_of(op);
@@ -156,8 +156,8 @@ static void rest(void *context)
 static void end(void *context)
 {
     struct sqlite *sqlite = context;
-    if (sqlite->writer.rev != sqlite->writer.kept_rev) {
-        sqlite_file_keep_rev(&sqlite->writer, sqlite->writer.rev); /* else a block of numbers is skipped */
+    if (sqlite->writer.shelf.rev != sqlite->writer.kept_rev) {
+        sqlite_file_keep_rev(&sqlite->writer, sqlite->writer.shelf.rev); /* else a block of numbers is skipped */
     }
     sqlite_file_close(&sqlite->writer);
     sqlite_lock_release(sqlite->lock);
@@ -248,7 +248,7 @@ static happn_status open_files(struct sqlite *sqlite, const struct sqlite_option
         sqlite_file_close(&sqlite->writer);
         return status;
     }
-    sqlite->reader.rev = sqlite->writer.rev;
+    sqlite->reader.shelf.rev = sqlite->writer.shelf.rev;
     return HAPPN_OK;
 }
 

@@ -1,13 +1,13 @@
 #include "store/sqlite_batch.h"
 
-#include "store/sqlite_operation.h"
+#include "store/operation.h"
 
 enum { REV_BLOCK = 1000000 };
 
 static bool has_writes(const struct store_op *op)
 {
     for (; op != NULL; op = op->next) {
-        if (op->kind != STORE_GET && op->kind != STORE_FIND) {
+        if (operation_writes(op)) {
             return true;
         }
     }
@@ -18,13 +18,13 @@ static void forget_results(struct store_op *op)
 {
     struct sqlite_results *results = op->scratch;
     arena_fini(&results->arena);
-    sqlite_operation_forget(op);
+    operation_forget(op);
 }
 
 static void run_one(struct sqlite_file *file, struct store_op *op)
 {
     struct sqlite_results *results = op->scratch;
-    op->status = sqlite_operation_run(file, op, &results->arena);
+    op->status = operation_run(&file->shelf, op, &results->arena);
     if (op->status != HAPPN_OK) {
         arena_fini(&results->arena);
     }
@@ -33,10 +33,10 @@ static void run_one(struct sqlite_file *file, struct store_op *op)
 /* The file promises a block ahead, so that most transactions need not write the mark. */
 static int keep_rev(struct sqlite_file *file, int64_t *kept)
 {
-    if (file->rev <= *kept) {
+    if (file->shelf.rev <= *kept) {
         return SQLITE_OK;
     }
-    *kept = file->rev + REV_BLOCK;
+    *kept = file->shelf.rev + REV_BLOCK;
     return sqlite_file_keep_rev(file, *kept);
 }
 

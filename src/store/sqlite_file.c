@@ -13,10 +13,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/sqlite_shelf.h"
 
 enum {
     APPLICATION_ID = 1751216240, /* "happ" */
-    SCHEMA = 1,
+    SCHEMA = 2,
     BUSY_MS = 2000 /* somebody may look into the file with a tool */
 };
 
@@ -26,16 +27,23 @@ static const char schema[] = "BEGIN IMMEDIATE;"
                              " created INTEGER NOT NULL,"
                              " modified INTEGER NOT NULL,"
                              " modified_by TEXT,"
+                             " tag TEXT,"
                              " rev INTEGER NOT NULL,"
                              " data TEXT NOT NULL"
                              ") STRICT;"
                              "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
                              "INSERT INTO meta VALUES('rev', 0);"
                              "PRAGMA application_id=1751216240;"
-                             "PRAGMA user_version=1;"
+                             "PRAGMA user_version=2;"
                              "COMMIT;";
 
-#define BARE "created, modified, modified_by, rev"
+/* Format 1 had no tags. */
+static const char upgrade[] = "BEGIN IMMEDIATE;"
+                              "ALTER TABLE documents ADD COLUMN tag TEXT;"
+                              "PRAGMA user_version=2;"
+                              "COMMIT;";
+
+#define BARE "created, modified, modified_by, tag, rev"
 #define RANGE "FROM documents WHERE path >= ?1 AND path < ?2 ORDER BY path"
 
 static const char *const texts[SQL_COUNT] = {
@@ -43,8 +51,8 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_GET_BARE] = "SELECT " BARE " FROM documents WHERE path = ?1",
     [SQL_FIND] = "SELECT path, " BARE ", data " RANGE,
     [SQL_FIND_BARE] = "SELECT path, " BARE " " RANGE,
-    [SQL_PUT] = "INSERT INTO documents(path, " BARE ", data) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
-                "ON CONFLICT(path) DO UPDATE SET modified = ?3, modified_by = ?4, rev = ?5, data = ?6",
+    [SQL_PUT] = "INSERT INTO documents(path, " BARE ", data) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+                "ON CONFLICT(path) DO UPDATE SET created = ?2, modified = ?3, modified_by = ?4, tag = ?5, rev = ?6, data = ?7",
     [SQL_DELETE] = "DELETE FROM documents WHERE path = ?1",
     [SQL_KEEP_REV] = "UPDATE meta SET value = ?1 WHERE name = 'rev'",
     [SQL_BEGIN] = "BEGIN",
@@ -103,7 +111,7 @@ static happn_status cannot_open(struct sqlite_file *file, const char *name, happ
 }
 
 /* An empty file is as good as none. */
-static happn_status check_owner(struct sqlite_file *file, const char *name, bool *is_new, happn_error *error)
+static happn_status check_owner(struct sqlite_file *file, const char *name, int64_t *version_out, happn_error *error)
 {
     int64_t application, version, tables;
     if (ask(file, "SELECT count(*) FROM sqlite_schema", &tables) != SQLITE_OK ||
@@ -111,8 +119,9 @@ static happn_status check_owner(struct sqlite_file *file, const char *name, bool
         ask(file, "PRAGMA user_version", &version) != SQLITE_OK) {
         return cannot_open(file, name, error);
     }
-    *is_new = tables == 0 && application == 0 && version == 0;
-    if (!*is_new && application != APPLICATION_ID) {
+    bool is_new = tables == 0 && application == 0 && version == 0;
+    *version_out = version;
+    if (!is_new && application != APPLICATION_ID) {
         return error_set(error, HAPPN_E_STORE, "%s is a database of another program, not of happn", name);
     }
     if (version > SCHEMA) {
@@ -157,6 +166,7 @@ static happn_status open_connection(struct sqlite_file *file, const struct sqlit
                             happn_error *error)
 {
     *file = (struct sqlite_file){.checkpoint_pages = (int)options->checkpoint_pages};
+    file->shelf.ops = &sqlite_shelf;
     if (file->checkpoint_pages == 0) {
         file->checkpoint_pages = 8000;
     }
@@ -187,8 +197,8 @@ static int use_cache(struct sqlite_file *file, const struct sqlite_options *opti
 
 static happn_status set_up(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
 {
-    bool is_new;
-    happn_status status = check_owner(file, options->file, &is_new, error);
+    int64_t version;
+    happn_status status = check_owner(file, options->file, &version, error);
     if (status == HAPPN_OK) {
         status = use_log(file, options->file, error);
     }
@@ -200,11 +210,12 @@ static happn_status set_up(struct sqlite_file *file, const struct sqlite_options
         pragma(file, "fullfsync", options->sync) != SQLITE_OK ||
         pragma(file, "journal_size_limit", 64 << 20) != SQLITE_OK || pragma(file, "temp_store", 2) != SQLITE_OK ||
         use_cache(file, options) != SQLITE_OK ||
-        (is_new && sqlite3_exec(file->db, schema, NULL, NULL, NULL) != SQLITE_OK) ||
+        (version == 0 && sqlite3_exec(file->db, schema, NULL, NULL, NULL) != SQLITE_OK) ||
+        (version == 1 && sqlite3_exec(file->db, upgrade, NULL, NULL, NULL) != SQLITE_OK) ||
         ask(file, "SELECT value FROM meta WHERE name = 'rev'", &file->kept_rev) != SQLITE_OK) {
         return cannot_open(file, options->file, error);
     }
-    file->rev = file->kept_rev;
+    file->shelf.rev = file->kept_rev;
     return prepare(file, options->file, SQL_COUNT, error);
 }
 

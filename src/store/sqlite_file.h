@@ -4,9 +4,10 @@
 
 #include <sqlite3.h>
 
+#include "store/shelf.h"
 #include "store/sqlite.h"
 
-/* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, rev, data (unless _BARE). */
+/* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, tag, rev, data (unless _BARE). */
 enum sqlite_statement {
     SQL_GET,
     SQL_GET_BARE,
@@ -27,9 +28,10 @@ enum sqlite_statement {
 };
 
 struct sqlite_file {
+    struct shelf shelf; /* rev: the last one given out */
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT];
-    int64_t rev;      /* the last one given out */
+    sqlite3_stmt *open;  /* has a row that somebody may still be reading */
     int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
     int log_pages;    /* in the WAL after the last commit */
     int checkpoint_pages;

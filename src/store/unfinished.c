@@ -14,14 +14,19 @@ static uint32_t slot_of(struct str path)
 static uint32_t *counter(struct unfinished *unfinished, const struct store_op *op)
 {
     switch (op->kind) {
+    case STORE_TAG:
+        return &unfinished->slots[slot_of(op->target)];
     case STORE_SET:
     case STORE_MERGE:
+    case STORE_INCREMENT:
+    case STORE_RESTORE:
         return &unfinished->slots[slot_of(op->path)];
     case STORE_REMOVE:
         return path_has_wildcard(op->path) ? &unfinished->patterns
                                            : &unfinished->slots[slot_of(op->path)];
     case STORE_GET:
     case STORE_FIND:
+    case STORE_COUNT:
         break;
     }
     return NULL; /* changes nothing */

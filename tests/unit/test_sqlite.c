@@ -101,8 +101,27 @@ static void a_newer_format_is_refused(void **state)
     (void)state;
     open_store((struct sqlite_options){.sync = true});
     fixture_close(&fixture);
-    fixture_sql(fixture.file, "PRAGMA user_version=2");
-    refuses(HAPPN_E_STORE, "newer happn (format 2");
+    fixture_sql(fixture.file, "PRAGMA user_version=3");
+    refuses(HAPPN_E_STORE, "newer happn (format 3");
+}
+
+static void the_first_format_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    fixture_sql(fixture.file,
+                "CREATE TABLE documents(path TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, modified INTEGER NOT NULL,"
+                " modified_by TEXT, rev INTEGER NOT NULL, data TEXT NOT NULL) STRICT;"
+                "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+                "INSERT INTO meta VALUES('rev', 7); INSERT INTO documents VALUES('/old', 1, 2, 'anna', 7, '{\"a\":1}');"
+                "PRAGMA application_id=1751216240; PRAGMA user_version=1");
+    open_store((struct sqlite_options){.sync = true});
+    struct store_op *old = run(STORE_GET, "/old", NULL);
+    assert_int_equal(old->count, 1);
+    assert_true(str_is(old->documents[0].data, "{\"a\":1}"));
+    assert_true(str_is(old->documents[0].modified_by, "anna"));
+    assert_int_equal(old->documents[0].rev, 7);
+    assert_false(str_is_set(old->documents[0].tag));
+    assert_int_equal(run(STORE_SET, "/new", "{}")->document.rev, 8);
 }
 
 static void a_missing_folder_is_named(void **state)
@@ -368,6 +387,7 @@ int main(void)
         TEST(a_foreign_database_is_left_alone),
         TEST(a_file_that_is_no_database_is_refused),
         TEST(a_newer_format_is_refused),
+        TEST(the_first_format_is_brought_up_to_date),
         TEST(a_missing_folder_is_named),
         TEST(a_second_opener_is_refused),
         TEST(one_failure_leaves_the_batch_alone),

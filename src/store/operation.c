@@ -1,0 +1,207 @@
+/* Reading: one document, or a walk along all that a pattern may mean. The other halves: operation_write, operation_remove. */
+
+#include "store/operation.h"
+
+#include "base/error.h"
+#include "paths/path.h"
+#include "paths/wildcard.h"
+#include "store/routing.h"
+
+happn_status operation_no_memory(struct store_op *op)
+{
+    return error_set(&op->error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
+bool operation_writes(const struct store_op *op)
+{
+    return op->kind != STORE_GET && op->kind != STORE_FIND && op->kind != STORE_COUNT;
+}
+
+bool operation_concerns(const struct store_op *op, struct str path)
+{
+    return wildcard_matches(WILDCARD_STRING, op->path, path, 0) && (op->include_system || !path_is_system(path)) &&
+           (op->routing == NULL || routing_find(op->routing, path) == op->store);
+}
+
+static bool copy_text(struct arena *out, struct str from, struct str *to)
+{
+    *to = str_is_set(from) ? arena_str(out, from) : STR_NONE;
+    return str_is_set(from) == str_is_set(*to);
+}
+
+bool operation_copy(const struct store_op *op, struct arena *out, const struct document *from, struct document *to)
+{
+    *to = (struct document){.created = from->created, .modified = from->modified, .rev = from->rev};
+    return copy_text(out, from->path, &to->path) && copy_text(out, from->modified_by, &to->modified_by) &&
+           copy_text(out, from->tag, &to->tag) && (op->paths_only || copy_text(out, from->data, &to->data));
+}
+
+struct document *operation_add(struct store_op *op, struct arena *out, size_t *room)
+{
+    if (op->count == *room) {
+        *room = *room == 0 ? 16 : *room * 2;
+        struct document *more = arena_alloc(out, *room * sizeof *more);
+        if (more == NULL) {
+            return NULL;
+        }
+        if (op->count != 0) {
+            memcpy(more, op->documents, op->count * sizeof *more);
+        }
+        op->documents = more;
+    }
+    return &op->documents[op->count++];
+}
+
+struct operation_cursor {
+    struct store_op *op;
+    struct arena *out;
+    size_t room, budget;
+    bool is_cut;       /* the budget ended the walk */
+    happn_status status;
+    struct buf from;   /* where the next slice begins */
+};
+
+static bool take(struct operation_cursor *cursor, const struct document *document)
+{
+    struct document *place = operation_add(cursor->op, cursor->out, &cursor->room);
+    return place != NULL && operation_copy(cursor->op, cursor->out, document, place);
+}
+
+/* The next slice starts directly behind this path: with its NUL it is the next possible text. */
+static bool cut(struct operation_cursor *cursor, struct str path)
+{
+    cursor->is_cut = true;
+    buf_clear(&cursor->from);
+    buf_add_str(&cursor->from, path);
+    buf_add_char(&cursor->from, '\0');
+    cursor->status = cursor->from.status;
+    return false;
+}
+
+static bool visit(void *arg, const struct document *document)
+{
+    struct operation_cursor *cursor = arg;
+    cursor->op->examined++;
+    if (operation_concerns(cursor->op, document->path) && !take(cursor, document)) {
+        cursor->status = operation_no_memory(cursor->op);
+        return false;
+    }
+    if (cursor->budget != 0 && --cursor->budget == 0) {
+        return cut(cursor, document->path);
+    }
+    return true;
+}
+
+static happn_status walk(struct shelf *shelf, struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    struct str prefix = wildcard_literal_prefix(op->path);
+    struct shelf_walk walk = {.prefix = prefix,
+                              .from = cursor->from.len != 0 ? buf_str(&cursor->from) : prefix,
+                              .bare = op->paths_only,
+                              .search = op->search,
+                              .visit = visit,
+                              .arg = cursor};
+    cursor->is_cut = false;
+    happn_status status = shelf->ops->walk(shelf, &walk, &op->error);
+    return status == HAPPN_OK ? cursor->status : status;
+}
+
+static happn_status get(struct shelf *shelf, struct store_op *op, struct arena *out)
+{
+    struct document found;
+    size_t room = 0;
+    happn_status status = shelf->ops->read(shelf, op->path, op->paths_only, &found, &op->error);
+    if (status != HAPPN_OK || !str_is_set(found.path)) {
+        return status;
+    }
+    op->examined = 1;
+    struct document *place = operation_add(op, out, &room);
+    return place != NULL && operation_copy(op, out, &found, place) ? HAPPN_OK : operation_no_memory(op);
+}
+
+happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct arena *out, size_t budget,
+                             struct operation_cursor **place)
+{
+    struct operation_cursor *cursor = *place;
+    if (cursor == NULL) {
+        cursor = *place = arena_alloc(out, sizeof *cursor);
+        if (cursor == NULL) {
+            return operation_no_memory(op);
+        }
+        *cursor = (struct operation_cursor){.op = op, .out = out};
+        buf_init(&cursor->from, out->allocator, PATH_MAX_LENGTH * 4);
+    }
+    cursor->budget = budget;
+    happn_status status = walk(shelf, cursor);
+    if (status == HAPPN_OK && cursor->is_cut) {
+        return HAPPN_PENDING;
+    }
+    buf_fini(&cursor->from);
+    *place = NULL;
+    op->snapshot_rev = shelf->rev;
+    if (status != HAPPN_OK) {
+        operation_forget(op);
+    }
+    return status;
+}
+
+static happn_status find(struct shelf *shelf, struct store_op *op, struct arena *out)
+{
+    if (!path_has_wildcard(op->path)) {
+        return operation_concerns(op, op->path) ? get(shelf, op, out) : HAPPN_OK;
+    }
+    struct operation_cursor *cursor = NULL;
+    return operation_slice(shelf, op, out, 0, &cursor);
+}
+
+static happn_status run(struct shelf *shelf, struct store_op *op, struct arena *out)
+{
+    switch (op->kind) {
+    case STORE_SET:
+    case STORE_MERGE:
+    case STORE_INCREMENT:
+    case STORE_TAG:
+    case STORE_RESTORE:
+        return operation_write(shelf, op, out);
+    case STORE_GET:
+        return get(shelf, op, out);
+    case STORE_FIND:
+    case STORE_COUNT:
+        return find(shelf, op, out);
+    case STORE_REMOVE:
+        return operation_remove(shelf, op, out);
+    }
+    return error_set(&op->error, HAPPN_E_UNSUPPORTED, "no store knows operation %d", op->kind);
+}
+
+happn_status operation_run(struct shelf *shelf, struct store_op *op, struct arena *out)
+{
+    int64_t rev = shelf->rev;
+    happn_status status = run(shelf, op, out);
+    if (shelf->ops->rest != NULL) {
+        shelf->ops->rest(shelf);
+    }
+    if (status != HAPPN_OK) {
+        if (shelf->ops->group != NULL) {
+            shelf->rev = rev;
+        }
+        operation_forget(op);
+        return status;
+    }
+    op->snapshot_rev = shelf->rev;
+    return HAPPN_OK;
+}
+
+void operation_forget(struct store_op *op)
+{
+    int64_t rev = op->status == HAPPN_E_CONFLICT || op->error.status == HAPPN_E_CONFLICT ? op->document.rev : 0;
+    op->document = (struct document){.rev = rev};
+    op->was_created = false;
+    op->documents = NULL;
+    op->count = 0;
+    op->removed = 0;
+    op->number = STR_NONE;
+    op->snapshot_rev = 0;
+    op->examined = 0;
+}

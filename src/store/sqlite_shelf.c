@@ -1,0 +1,179 @@
+#include "store/sqlite_shelf.h"
+
+#include "base/error.h"
+#include "paths/path.h"
+
+static struct sqlite_file *file_of(struct shelf *shelf)
+{
+    return (struct sqlite_file *)((char *)shelf - offsetof(struct sqlite_file, shelf));
+}
+
+static void bind_text(sqlite3_stmt *statement, int at, struct str text)
+{
+    /* Bound until the next binding, but only looked at while the statement runs. A NULL pointer would bind NULL. */
+    sqlite3_bind_text64(statement, at, text.ptr != NULL ? text.ptr : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static void bind_name(sqlite3_stmt *statement, int at, struct str text)
+{
+    if (str_is_set(text)) {
+        bind_text(statement, at, text);
+    } else {
+        sqlite3_bind_null(statement, at);
+    }
+}
+
+/* Unset for NULL, and when SQLite had no memory. */
+static struct str column(sqlite3_stmt *statement, int at)
+{
+    const void *text = sqlite3_column_text(statement, at); /* before the length */
+    return str_make(text, (size_t)sqlite3_column_bytes(statement, at));
+}
+
+/* `at` is the column of `created`. The slices are SQLite's until the statement goes on. False: out of memory. */
+static bool read_columns(sqlite3_stmt *row, int at, bool bare, struct document *out)
+{
+    out->created = sqlite3_column_int64(row, at);
+    out->modified = sqlite3_column_int64(row, at + 1);
+    out->modified_by = column(row, at + 2);
+    out->tag = column(row, at + 3);
+    out->rev = sqlite3_column_int64(row, at + 4);
+    if (!bare) {
+        out->data = column(row, at + 5);
+    }
+    return bare || str_is_set(out->data);
+}
+
+/* Ends the statement whose row was lent out. */
+static void take_back(struct sqlite_file *file)
+{
+    if (file->open != NULL) {
+        sqlite3_reset(file->open);
+        file->open = NULL;
+    }
+}
+
+static happn_status no_memory(happn_error *error)
+{
+    return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
+static happn_status read_one(struct shelf *shelf, struct str path, bool bare, struct document *out, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    sqlite3_stmt *statement = file->statements[bare ? SQL_GET_BARE : SQL_GET];
+    bind_text(statement, 1, path);
+    *out = (struct document){.rev = 0};
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW) {
+        happn_status status = code == SQLITE_DONE ? HAPPN_OK : sqlite_file_failed(file, error);
+        sqlite3_reset(statement);
+        return status;
+    }
+    file->open = statement;
+    out->path = path;
+    return read_columns(statement, 0, bare, out) ? HAPPN_OK : no_memory(error);
+}
+
+static happn_status write_one(struct shelf *shelf, const struct document *document, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    sqlite3_stmt *statement = file->statements[SQL_PUT];
+    bind_text(statement, 1, document->path);
+    sqlite3_bind_int64(statement, 2, document->created);
+    sqlite3_bind_int64(statement, 3, document->modified);
+    bind_name(statement, 4, document->modified_by);
+    bind_name(statement, 5, document->tag);
+    sqlite3_bind_int64(statement, 6, document->rev);
+    /* The one text that can be too long for SQLite: then the parameter would keep what it had before. */
+    int code = sqlite3_bind_text64(statement, 7, document->data.ptr, document->data.len, SQLITE_STATIC, SQLITE_UTF8);
+    happn_status status = HAPPN_OK;
+    if (code != SQLITE_OK || sqlite_file_run(file, SQL_PUT) != SQLITE_OK) {
+        status = sqlite_file_failed(file, error);
+    }
+    take_back(file); /* data may have been a part of what was read */
+    return status;
+}
+
+static happn_status erase_one(struct shelf *shelf, struct str path, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    bind_text(file->statements[SQL_DELETE], 1, path);
+    return sqlite_file_run(file, SQL_DELETE) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
+}
+
+/* The end of a range is its prefix with the last byte raised; where there is none, an empty blob, which is greater than
+ * any text. `end` has room for the prefix. */
+static void bind_end(sqlite3_stmt *statement, struct str prefix, char *end)
+{
+    size_t len = prefix.len;
+    while (len != 0 && (unsigned char)prefix.ptr[len - 1] == 0xff) {
+        len--;
+    }
+    if (len == 0) {
+        sqlite3_bind_zeroblob(statement, 2, 0);
+        return;
+    }
+    memcpy(end, prefix.ptr, len);
+    end[len - 1]++;
+    bind_text(statement, 2, str_make(end, len));
+}
+
+static happn_status walk_rows(struct sqlite_file *file, sqlite3_stmt *statement, const struct shelf_walk *walk, happn_error *error)
+{
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct document document = {.path = column(statement, 0)};
+        if (!str_is_set(document.path) || !read_columns(statement, 1, walk->bare, &document)) {
+            return no_memory(error);
+        }
+        if (!walk->visit(walk->arg, &document)) {
+            return HAPPN_OK;
+        }
+    }
+    return code == SQLITE_DONE ? HAPPN_OK : sqlite_file_failed(file, error);
+}
+
+static happn_status walk(struct shelf *shelf, const struct shelf_walk *walk, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    if (walk->prefix.len > PATH_MAX_LENGTH) {
+        return HAPPN_OK; /* no path is so long */
+    }
+    char end[PATH_MAX_LENGTH];
+    sqlite3_stmt *statement = file->statements[walk->bare ? SQL_FIND_BARE : SQL_FIND];
+    bind_text(statement, 1, walk->from);
+    bind_end(statement, walk->prefix, end);
+    happn_status status = walk_rows(file, statement, walk, error);
+    sqlite3_reset(statement);
+    return status;
+}
+
+static void rest(struct shelf *shelf)
+{
+    take_back(file_of(shelf));
+}
+
+static happn_status group(struct shelf *shelf, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    return sqlite_file_run(file, SQL_SAVEPOINT) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
+}
+
+static happn_status group_end(struct shelf *shelf, bool keep, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    if (sqlite3_get_autocommit(file->db)) {
+        return HAPPN_E_STORE; /* all is rolled back already */
+    }
+    if (!keep) {
+        sqlite_file_run(file, SQL_UNDO);
+    }
+    return sqlite_file_run(file, SQL_RELEASE) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
+}
+
+const struct shelf_ops sqlite_shelf = {read_one, write_one, erase_one, walk, rest, group, group_end};
