@@ -1,5 +1,7 @@
-# The libraries happn is made of: those that tools/deps builds, static; OpenSSL from the system.
+# The libraries happn is made of: those that tools/deps builds, static; OpenSSL and PCRE2 from the system.
 find_package(OpenSSL REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 
 add_library(happn_dependencies INTERFACE)
 target_include_directories(happn_dependencies SYSTEM INTERFACE ${HAPPN_DEPS}/include)
@@ -9,4 +11,4 @@ foreach(name websockets uv lua sqlite3 cjson)
     endif()
     target_link_libraries(happn_dependencies INTERFACE ${HAPPN_DEPS}/lib/lib${name}.a)
 endforeach()
-target_link_libraries(happn_dependencies INTERFACE OpenSSL::SSL OpenSSL::Crypto m pthread dl)
+target_link_libraries(happn_dependencies INTERFACE OpenSSL::SSL OpenSSL::Crypto PkgConfig::PCRE2 m pthread dl)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "core/dispatch.h"
+#include "core/opening.h"
 #include "core/session.h"
 #include "json/scan.h"
 
@@ -23,9 +24,6 @@ static bool subscribe(struct request *request, uint64_t *reference)
 {
     struct request_options *options = &request->options;
     int depth = options->depth > 0 ? options->depth : WILDCARD_DEFAULT_DEPTH;
-    if (depth > WILDCARD_MAX_DEPTH) {
-        depth = WILDCARD_MAX_DEPTH;
-    }
     happn_status status = session_subscribe(request->session, request->channel, request->path, request->events,
                                             language_of(request), depth, options->merge, reference);
     if (status == HAPPN_OK) {
@@ -72,23 +70,47 @@ static int by_modified(const void *a, const void *b)
     return str_compare(x->path, y->path);
 }
 
-/* The store answers in the order of submission: what was set before the snapshot is in it and already published,
- * what comes later will be published. So subscribing right now leaves no gap and no double. */
+static void undo_initial(struct request *request)
+{
+    session_unsubscribe(request->session, request->channel, request->reference);
+}
+
+/* The values leave first, then the events that came while they were fetched: see opening. */
 static void finish_initial(struct request *request)
 {
-    uint64_t reference;
-    if (!subscribe(request, &reference)) {
-        return;
-    }
+    struct session *session = request->session;
     struct reply *reply = &request->reply;
     reply->kind = REPLY_INITIAL;
-    reply->data = reference_text(request, reference);
+    reply->data = reference_text(request, request->reference);
     reply->documents = request->op.documents;
     reply->count = request->op.count;
     if (reply->count > 1) {
         qsort(reply->documents, reply->count, sizeof *reply->documents, by_modified);
     }
-    core_reply(request);
+    core_answer(request);
+    struct channel *channel = session_channel(session, request->channel); /* the session may have closed while it was written to */
+    if (channel != NULL && channel->opening != NULL) {
+        opening_end(channel, reply->documents, reply->count);
+    }
+    core_end(request);
+}
+
+static void subscribe_with_values(struct request *request)
+{
+    bool is_new = session_channel(request->session, request->channel) == NULL;
+    uint64_t reference;
+    if (!subscribe(request, &reference)) {
+        return;
+    }
+    request->reference = reference;
+    request->undo = undo_initial;
+    struct channel *channel = session_channel(request->session, request->channel);
+    if (is_new && opening_begin(channel) != HAPPN_OK) {
+        undo_initial(request);
+        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    dispatch_store(request, STORE_FIND, finish_initial);
 }
 
 void action_on(struct request *request)
@@ -103,7 +125,7 @@ void action_on(struct request *request)
         return;
     }
     if (request->options.initial_callback || request->options.initial_emit) {
-        dispatch_store(request, STORE_FIND, finish_initial);
+        subscribe_with_values(request);
         return;
     }
     reply_plain(request);

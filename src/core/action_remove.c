@@ -1,24 +1,36 @@
-/* remove: one document or all that match a pattern; one event, with the path as it was passed. */
+/* remove: one document or all that match a pattern; one event, with the path as it was passed. Whoever needs to know which
+ * documents went asks for publishEach (or the configuration does): then an event for each of them follows. */
 
 #include <stdio.h>
 
 #include "core/dispatch.h"
-#include "core/publication.h"
+#include "core/publisher.h"
 
-static void publish(struct request *request)
+static struct publication publication_of(struct request *request, struct str path, struct str data, int64_t rev)
 {
-    struct publication publication = {.core = request->core,
-                                      .publisher = request->session,
-                                      .arena = &request->arena,
-                                      .event = EVENT_REMOVE,
-                                      .path = request->path,
-                                      .data = request->reply.data,
-                                      .event_id = request->event_id,
-                                      .meta = request->options.meta,
-                                      .has_timestamp = true,
-                                      .timestamp = request->op.now,
-                                      .consistency = request->options.consistency};
-    publication_deliver(&publication);
+    return (struct publication){.core = request->core,
+                                .publisher = request->session,
+                                .arena = &request->arena,
+                                .event = EVENT_REMOVE,
+                                .path = path,
+                                .data = data,
+                                .event_id = request->event_id,
+                                .meta = request->options.meta,
+                                .targets = request->options.targets,
+                                .has_timestamp = true,
+                                .timestamp = request->op.now,
+                                .rev = rev,
+                                .consistency = request->options.consistency};
+}
+
+static struct publication *make_each(struct request *request)
+{
+    struct publication *each = arena_alloc(&request->arena, (request->op.count + 1) * sizeof *each);
+    for (size_t i = 0; each != NULL && i < request->op.count; i++) {
+        const struct document *document = &request->op.documents[i];
+        each[i] = publication_of(request, document->path, STR_LIT("{\"removed\":1}"), document->rev);
+    }
+    return each;
 }
 
 static void finish(struct request *request)
@@ -28,7 +40,8 @@ static void finish(struct request *request)
     struct reply *reply = &request->reply;
     reply->kind = REPLY_DATA;
     reply->data = arena_str(&request->arena, str_make(text, (size_t)len));
-    if (reply->data.ptr == NULL) {
+    struct publication *each = request->op.lists_removed ? make_each(request) : NULL;
+    if (reply->data.ptr == NULL || (request->op.lists_removed && each == NULL)) {
         core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
         return;
     }
@@ -36,19 +49,20 @@ static void finish(struct request *request)
     reply->timestamp = request->op.now;
     reply->has_path = true;
     reply->path = request->path;
-    if (!request->options.no_publish) {
-        publish(request);
-        reply->published = request->options.consistency != 0 || request->session->protocol->number == 3; /* as each did */
-    }
-    core_reply(request);
+    struct publication publication = publication_of(request, request->path, reply->data, request->op.snapshot_rev);
+    publisher_answer(request, &publication, each, each != NULL ? request->op.count : 0);
 }
 
 void action_remove(struct request *request)
 {
-    bool system = !path_has_wildcard(request->path) && path_is_system(request->path);
-    if (system && !request->session->may_see_system) {
+    bool has_wildcard = path_has_wildcard(request->path);
+    if (!has_wildcard && path_is_system(request->path) && !request->session->may_see_system) {
         core_fail(request, HAPPN_E_DENIED, "AccessDenied", 403, "unauthorized: /_SYSTEM belongs to the server");
         return;
     }
+    if (!options_compile_search(request, false)) {
+        return;
+    }
+    request->op.lists_removed = has_wildcard && (request->options.publish_each || request->core->publishes_each_remove);
     dispatch_store(request, STORE_REMOVE, finish);
 }

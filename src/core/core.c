@@ -1,14 +1,16 @@
 #include "core/core.h"
 
 #include "base/id.h"
+#include "core/acknowledgement.h"
 #include "core/session.h"
 
 enum { POOLED_REQUESTS = 256 };
 
 happn_status core_init(struct core *core, struct loop *loop, const struct allocator *allocator)
 {
-    *core = (struct core){.loop = loop, .allocator = allocator, .compat = 13};
+    *core = (struct core){.loop = loop, .allocator = allocator, .compat = 13, .acknowledge_ms = 60000};
     core->limits = (struct core_limits){.message_bytes = 32u << 20, .subscriptions = 100000, .pending_requests = 1000};
+    uv_timer_init(&loop->uv, &core->timer);
     core->subscriptions = subscriptions_new(allocator);
     id_short(core->instance);
     return core->subscriptions != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
@@ -21,6 +23,12 @@ static void free_layers(struct core *core, struct layer *layer)
         memory_free(core->allocator, layer);
         layer = next;
     }
+}
+
+void core_close_timer(struct core *core)
+{
+    acknowledgement_drop_all(core);
+    uv_close((uv_handle_t *)&core->timer, NULL);
 }
 
 void core_fini(struct core *core)

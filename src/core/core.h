@@ -17,7 +17,7 @@ struct core_limits {
 };
 
 struct core_stats {
-    uint64_t requests, refused, publications, deliveries, ignored_text;
+    uint64_t requests, refused, publications, deliveries, failed_deliveries, ignored_text;
 };
 
 /* A layer of one chain. */
@@ -51,7 +51,7 @@ struct core {
     struct log *log;
     happn_service *service;
     const struct wire_ops *wire;
-    struct provider *provider;
+    struct datastores *stores;
     struct subscriptions *subscriptions;
     struct layer *inbound, *outbound;
     struct route *routes;
@@ -67,12 +67,18 @@ struct core {
     char name[128];
     int compat;              /* 6, 8 or 13 */
     uint64_t last_reference; /* of subscriptions */
-    uint64_t last_session;
+    uint64_t last_sibling;
+    struct acknowledgement *acknowledgements, *last_acknowledgement; /* in the order of their deadlines */
+    uv_timer_t timer;        /* of acknowledgements */
+    int64_t acknowledge_ms;  /* how long they may take */
+    bool publishes_each_remove; /* an event for every document that a pattern removed */
     char instance[24];       /* prefix of references */
 };
 
 happn_status core_init(struct core *core, struct loop *loop, const struct allocator *allocator);
-void core_fini(struct core *core); /* all sessions closed before */
+/* All sessions are closed before. core_close_timer comes first, a turn of the loop earlier. */
+void core_fini(struct core *core);
+void core_close_timer(struct core *core);
 
 /* Lets one message in; text is borrowed during the call. */
 void core_receive(struct session *session, struct str text);
@@ -86,7 +92,11 @@ void core_session_closed(struct session *session);
 struct request *core_request_new(struct session *session);
 void core_request_free(struct request *request);
 void core_dispatch(struct request *request);
-/* Encodes the reply (after the outbound layers), releases the request, lets the session's next one go. */
+/* Encodes the reply, after the outbound layers. */
+void core_answer(struct request *request);
+/* Releases the request, lets the session's next one go. */
+void core_end(struct request *request);
+/* Both. */
 void core_reply(struct request *request);
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message);
 

@@ -20,8 +20,11 @@
 
 #include "base/error.h"
 #include "core/layers.h"
+#include "core/publisher.h"
 #include "core/session.h"
 #include "json/scan.h"
+#include "json/write.h"
+#include "store/datastores.h"
 
 struct action_entry {
     enum action action;
@@ -34,9 +37,11 @@ struct action_entry {
 static const struct action_entry table[] = {
     {ACTION_SET, action_set, true, true, PATH_FOR_SET},
     {ACTION_GET, action_get, true, true, PATH_FOR_GET},
+    {ACTION_COUNT, action_count, true, true, PATH_FOR_GET},
     {ACTION_REMOVE, action_remove, true, true, PATH_FOR_REMOVE},
     {ACTION_ON, action_on, false, true, PATH_FOR_ON},
     {ACTION_OFF, action_off, false, false, PATH_FOR_ON},
+    {ACTION_ACK, action_ack, false, false, PATH_FOR_GET},
     {ACTION_CONFIGURE_SESSION, action_configure_session, false, false, PATH_FOR_GET},
     {ACTION_DESCRIBE, action_describe, false, false, PATH_FOR_GET},
     {ACTION_LOGIN, action_login, false, false, PATH_FOR_GET},
@@ -51,116 +56,6 @@ static const struct action_entry *find_action(enum action action)
         }
     }
     return NULL;
-}
-
-/* The options by their names. Those whose behaviour is still to come are refused by name: silently doing something else
- * would be worse. */
-enum option { NO_STORE, NO_PUBLISH, MERGE, PATH_ONLY, INITIAL_CALLBACK, INITIAL_EMIT, CONSISTENCY, DEPTH, REFERENCE_ID, META, WILDCARD,
-              NESTED, TO_COME };
-
-static const struct {
-    struct str name;
-    enum option option;
-} options[] = {
-    {STR_LIT("noStore"), NO_STORE},
-    {STR_LIT("noPublish"), NO_PUBLISH},
-    {STR_LIT("merge"), MERGE},
-    {STR_LIT("path_only"), PATH_ONLY},
-    {STR_LIT("initialCallback"), INITIAL_CALLBACK},
-    {STR_LIT("initialEmit"), INITIAL_EMIT},
-    {STR_LIT("consistency"), CONSISTENCY},
-    {STR_LIT("depth"), DEPTH},
-    {STR_LIT("referenceId"), REFERENCE_ID},
-    {STR_LIT("meta"), META},
-    {STR_LIT("wildcard"), WILDCARD},
-    {STR_LIT("options"), NESTED},
-    {STR_LIT("criteria"), TO_COME},
-    {STR_LIT("tag"), TO_COME},
-    {STR_LIT("set_type"), TO_COME},
-    {STR_LIT("increment"), TO_COME},
-    {STR_LIT("targetClients"), TO_COME},
-    {STR_LIT("fields"), TO_COME},
-    {STR_LIT("sort"), TO_COME},
-};
-
-static int find_option(struct str key)
-{
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        if (str_equal(key, options[i].name)) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-static void read_consistency(struct request_options *out, struct str value)
-{
-    out->consistency = (int)json_int(value, 2);
-    if (out->consistency == 1 || out->consistency == 3) {
-        out->to_come = "consistency";
-    }
-}
-
-static void read_option(struct request *request, int index, struct str value)
-{
-    struct request_options *out = &request->options;
-    switch (options[index].option) {
-    case NO_STORE:
-        out->no_store = json_true(value);
-        return;
-    case NO_PUBLISH:
-        out->no_publish = json_true(value);
-        return;
-    case MERGE:
-        out->merge = json_true(value);
-        return;
-    case PATH_ONLY:
-        out->path_only = json_true(value) || out->path_only;
-        return;
-    case INITIAL_CALLBACK:
-        out->initial_callback = json_true(value);
-        return;
-    case INITIAL_EMIT:
-        out->initial_emit = json_true(value);
-        return;
-    case CONSISTENCY:
-        read_consistency(out, value);
-        return;
-    case DEPTH:
-        out->depth = (int)json_int(value, 0);
-        return;
-    case REFERENCE_ID:
-        out->reference_id = value;
-        return;
-    case META:
-        out->meta = json_type_of(value) == JSON_OBJECT ? value : STR_NONE;
-        return;
-    case WILDCARD:
-        out->wildcard = json_string(&request->arena, value);
-        return;
-    case NESTED:
-        out->path_only = out->path_only || json_true(json_get(value, "path_only"));
-        return;
-    case TO_COME:
-        if (json_type_of(value) != JSON_NULL) {
-            out->to_come = options[index].name.ptr;
-        }
-        return;
-    }
-}
-
-void dispatch_read_options(struct request *request)
-{
-    request->options = (struct request_options){.consistency = 2};
-    if (json_type_of(request->options_raw) != JSON_OBJECT) {
-        return;
-    }
-    for (struct json_iter it = json_iter(request->options_raw); json_next(&it);) {
-        int index = find_option(it.key);
-        if (index >= 0) {
-            read_option(request, index, it.value);
-        }
-    }
 }
 
 static bool check_path(struct request *request, enum path_use use)
@@ -200,10 +95,8 @@ static void carry_out(struct request *request)
         reply_error(request);
         return;
     }
-    const char *option = entry->needs_path ? request->options.to_come : NULL;
-    if (option != NULL) {
-        error_set(&request->error, HAPPN_E_UNSUPPORTED, "the option %s is not available in this version", option);
-        reply_error(request);
+    if (entry->needs_path && request->error.status != HAPPN_OK) {
+        reply_error(request); /* an option that makes no sense */
         return;
     }
     entry->run(request);
@@ -240,7 +133,7 @@ static void start(struct request *request)
 
 static bool must_wait(const struct session *session, const struct request *request)
 {
-    if (session->in_layer) {
+    if (session->in_layer || session->parked != NULL) {
         return true;
     }
     const struct action_entry *entry = find_action(request->action);
@@ -272,7 +165,11 @@ static void pump(struct session *session)
 void core_dispatch(struct request *request)
 {
     struct session *session = request->session;
-    dispatch_read_options(request);
+    options_read(request);
+    if (request->action == ACTION_ACK) {
+        start(request); /* somebody waits for it: it overtakes */
+        return;
+    }
     if (session->waiting == NULL && !session->is_pumping && !must_wait(session, request)) {
         start(request);
         return;
@@ -297,6 +194,34 @@ void dispatch_resumed(struct request *request, happn_verdict verdict)
     session_release(session);
 }
 
+static void submit(struct request *request);
+
+/* The session's earlier operations are done: one that goes to another store may begin. */
+static void unpark(struct session *session)
+{
+    struct request *request = session->parked;
+    if (request != NULL && session->in_store == 0) {
+        session->parked = NULL;
+        submit(request);
+    }
+}
+
+static void fail_store(struct request *request)
+{
+    const struct store_op *op = &request->op;
+    request->error = op->error;
+    request->error.status = op->status;
+    if (op->status == HAPPN_E_CONFLICT) {
+        char fields[40];
+        int len = snprintf(fields, sizeof fields, "{\"rev\":%lld}", (long long)op->document.rev);
+        request->error_fields = arena_str(&request->arena, str_make(fields, (size_t)len));
+    }
+    if (request->undo != NULL) {
+        request->undo(request);
+    }
+    reply_error(request);
+}
+
 static void store_done(struct store_op *op)
 {
     struct request *request = op->context;
@@ -304,37 +229,82 @@ static void store_done(struct store_op *op)
     session->holds++;
     session->in_store--;
     if (op->status != HAPPN_OK) {
-        request->error = op->error;
-        request->error.status = op->status;
-        reply_error(request);
+        fail_store(request);
     } else {
         request->finish(request);
     }
+    unpark(session);
     if (session->waiting != NULL) {
         pump(session);
     }
     session_release(session);
 }
 
-void dispatch_store(struct request *request, enum store_kind kind, void (*finish)(struct request *request))
+/* A provider keeps the order of what it is given; between two of them the session's order is kept here. */
+static bool must_park(const struct session *session, const struct request *request)
 {
+    return session->in_store != 0 &&
+           (request->store == NULL || request->store != session->store || !datastore_keeps_order(request->store));
+}
+
+static void submit(struct request *request)
+{
+    struct session *session = request->session;
     struct store_op *op = &request->op;
-    op->kind = kind;
-    op->path = request->path;
-    op->now = loop_now_ms(request->core->loop);
-    op->include_system = request->session->may_see_system;
-    op->arena = &request->arena;
-    op->done = store_done;
-    op->context = request;
-    op->in_order = request->session->in_store != 0; /* a session's answers keep their order */
-    request->finish = finish;
-    request->session->in_store++;
+    op->in_order = session->in_store != 0; /* a session's answers keep their order */
+    session->store = request->store;
+    session->in_store++;
     op->status = HAPPN_OK;
-    happn_status status = provider_submit(request->core->provider, op);
+    happn_status status = datastores_submit(request->core->stores, request->store, op);
     if (status != HAPPN_PENDING) {
         op->status = status;
         store_done(op);
     }
+}
+
+void dispatch_store(struct request *request, enum store_kind kind, void (*finish)(struct request *request))
+{
+    struct store_op *op = &request->op;
+    op->kind = kind;
+    if (!str_is_set(op->path)) {
+        op->path = request->path;
+    }
+    op->now = loop_now_ms(request->core->loop);
+    op->include_system = request->session->may_see_system;
+    op->has_if_rev = request->options.has_if_rev;
+    op->if_rev = request->options.if_rev;
+    op->arena = &request->arena;
+    op->done = store_done;
+    op->context = request;
+    request->finish = finish;
+    request->store = datastores_target(request->core->stores, op);
+    if (must_park(request->session, request)) {
+        request->session->parked = request;
+        return;
+    }
+    submit(request);
+}
+
+const char *dispatch_explanation(struct request *request)
+{
+    struct buf text;
+    buf_init(&text, request->core->allocator, 1 << 16);
+    buf_add_lit(&text, "{\"store\":");
+    if (request->store != NULL) {
+        json_add_string(&text, str_of(request->store->name));
+    } else {
+        buf_add_lit(&text, "null");
+    }
+    buf_add_lit(&text, ",\"index\":");
+    if (str_is_set(request->op.index)) {
+        json_add_string(&text, request->op.index);
+    } else {
+        buf_add_lit(&text, "null");
+    }
+    buf_add_format(&text, ",\"examined\":%zu,\"found\":%zu}", request->op.examined, request->op.count);
+    struct str copy = text.status == HAPPN_OK ? arena_str(&request->arena, buf_str(&text)) : STR_NONE;
+    buf_fini(&text);
+    return copy.ptr;
 }
 
 static void encode_reply(struct request *request, struct link *link)
@@ -346,7 +316,7 @@ static void encode_reply(struct request *request, struct link *link)
     }
 }
 
-void core_reply(struct request *request)
+void core_answer(struct request *request)
 {
     struct core *core = request->core;
     if (core->outbound != NULL && request->reply.kind != REPLY_ERROR && !layers_reply(request)) {
@@ -359,12 +329,23 @@ void core_reply(struct request *request)
     if (session->link != NULL) {
         encode_reply(request, session->link);
     }
+}
+
+void core_end(struct request *request)
+{
+    struct session *session = request->session;
     session->holds++;
     core_request_free(request);
     if (session->waiting != NULL) {
         pump(session);
     }
     session_release(session);
+}
+
+void core_reply(struct request *request)
+{
+    core_answer(request);
+    core_end(request);
 }
 
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message)

@@ -5,21 +5,30 @@
 #include "core/core.h"
 #include "paths/path.h"
 
-/* Reads request->options from request->options_raw. */
-void dispatch_read_options(struct request *request);
+/* Reads request->options from request->options_raw. What makes no sense is in request->error, by name. */
+void options_read(struct request *request);
 
 /* A layer that answered LATER has decided. */
 void dispatch_resumed(struct request *request, happn_verdict verdict);
 
-/* Gives request->op to the store; finish(request) is called when it is done, maybe at once. */
+/* Compiles criteria, sort, fields and what stands in options.options; false: answered with an error. */
+bool options_compile_search(struct request *request, bool is_count);
+
+/* How the store found what it found, as JSON text; NULL: out of memory. */
+const char *dispatch_explanation(struct request *request);
+
+/* Gives request->op to the store; finish(request) is called when it is done, maybe at once. After a failure the request
+ * is answered with it; request->undo, when it is set, is called before. */
 void dispatch_store(struct request *request, enum store_kind kind, void (*finish)(struct request *request));
 
 /* The verbs, one file each. Every one ends with core_reply or core_fail, now or later. */
 void action_set(struct request *request);
 void action_get(struct request *request);
+void action_count(struct request *request);
 void action_remove(struct request *request);
 void action_on(struct request *request);
 void action_off(struct request *request);
+void action_ack(struct request *request);
 void action_configure_session(struct request *request);
 void action_describe(struct request *request);
 void action_login(struct request *request);

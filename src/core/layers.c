@@ -89,16 +89,21 @@ bool layers_reply(struct request *request)
     }
 }
 
-bool layers_publication(struct publication *publication, struct session *recipient, struct str *data)
+happn_verdict layers_publication(struct publication *publication, struct session *recipient, struct str *data,
+                                 happn_error *error)
 {
     happn_message message = {.direction = HAPPN_OUTBOUND_PUBLICATION,
                              .publication = publication,
+                             .error = error,
                              .session = recipient,
                              .arena = publication->arena,
                              .data = *data};
     happn_verdict verdict = run_outbound(publication->core, &message);
     *data = message.data;
-    return verdict == HAPPN_NEXT;
+    if (verdict == HAPPN_FAIL && error->status == HAPPN_OK) {
+        error_set(error, HAPPN_E_REFUSED, "%s", happn_status_text(HAPPN_E_REFUSED));
+    }
+    return verdict;
 }
 
 happn_direction happn_message_direction(const happn_message *message)
@@ -186,7 +191,7 @@ happn_status happn_message_set_options(happn_message *message, const char *json,
     }
     happn_status status = copy_json(message, str_make(json, len), &message->request->options_raw);
     if (status == HAPPN_OK) {
-        dispatch_read_options(message->request);
+        options_read(message->request);
     }
     return status;
 }
@@ -195,6 +200,9 @@ void happn_message_set_error(happn_message *message, const char *name, const cha
                              const char *fields, size_t fields_len)
 {
     struct request *request = message->request;
+    if (message->error != NULL) {
+        error_set(message->error, HAPPN_E_REFUSED, "%s", text);
+    }
     if (request == NULL) {
         return;
     }

@@ -13,7 +13,9 @@ happn_verdict layers_inbound(struct request *request);
 /* Runs the outbound chain over the reply's data. false: it failed, request->error is set. */
 bool layers_reply(struct request *request);
 
-/* Runs the outbound chain for one recipient; *data may become something else. false: it gets nothing. */
-bool layers_publication(struct publication *publication, struct session *recipient, struct str *data);
+/* Runs the outbound chain for one recipient; *data may become something else. Anything but NEXT: it gets nothing, after
+ * FAIL error says why. */
+happn_verdict layers_publication(struct publication *publication, struct session *recipient, struct str *data,
+                                 happn_error *error);
 
 #endif

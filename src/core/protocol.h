@@ -16,6 +16,9 @@ struct protocol {
     /* Appends exactly one message. */
     void (*encode_reply)(const struct request *request, struct buf *out);
     void (*encode_publication)(const struct publication *publication, const struct channel *channel, struct buf *out);
+    /* The report of levels 1 and 3; id is the publication's, event_id raw. */
+    void (*encode_report)(const struct session *session, struct str id, struct str event_id,
+                          const struct publication_results *results, bool acknowledged, struct buf *out);
     /* The system message before the server closes; reason as plain text. */
     void (*encode_disconnect)(const struct session *session, struct str reason, struct buf *out);
 };

@@ -1,6 +1,12 @@
 #include "core/publication.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/acknowledgement.h"
 #include "core/layers.h"
+#include "core/opening.h"
+#include "json/scan.h"
 
 /* Recipients mostly share a few channels: what was encoded last is kept and sent again. */
 enum { KEPT = 4 };
@@ -8,7 +14,8 @@ enum { KEPT = 4 };
 struct kept {
     const struct protocol *protocol;
     struct str channel;
-    bool merge;
+    bool merge, rev;
+    int depth;
     struct payload *payload;
 };
 
@@ -17,6 +24,8 @@ struct delivery {
     struct kept kept[KEPT];
     size_t next;
     struct buf text;
+    struct str *targets; /* sorted; only these sessions */
+    size_t target_count;
 };
 
 static bool wants_posted(const struct publication *publication, const struct channel *channel)
@@ -29,6 +38,7 @@ static struct kept *find_kept(struct delivery *delivery, const struct channel *c
     for (size_t i = 0; i < KEPT; i++) {
         struct kept *kept = &delivery->kept[i];
         if (kept->payload != NULL && kept->protocol == channel->session->protocol && kept->merge == merge &&
+            kept->rev == channel->session->shows_rev && kept->depth == channel->subscription.depth &&
             str_equal(kept->channel, channel->text)) {
             return kept;
         }
@@ -40,6 +50,7 @@ static struct payload *encode(struct delivery *delivery, const struct channel *c
 {
     struct publication copy = *delivery->publication;
     copy.data = data;
+    copy.rev = channel->session->shows_rev ? copy.rev : 0;
     buf_clear(&delivery->text);
     channel->session->protocol->encode_publication(&copy, channel, &delivery->text);
     if (delivery->text.status != HAPPN_OK) {
@@ -64,35 +75,68 @@ static struct payload *payload_for(struct delivery *delivery, const struct chann
     if (kept->payload != NULL) {
         payload_unref(kept->payload);
     }
-    *kept = (struct kept){channel->session->protocol, channel->text, merge, payload};
+    *kept = (struct kept){channel->session->protocol, channel->text, merge, channel->session->shows_rev,
+                          channel->subscription.depth, payload};
     return payload;
 }
 
-/* With outbound layers every recipient may see something else, so nothing is shared. */
-static bool send_layered(struct delivery *delivery, struct channel *channel)
+static bool hand_over(struct delivery *delivery, struct channel *channel, struct payload *payload)
 {
-    struct publication *publication = delivery->publication;
-    struct str data = wants_posted(publication, channel) ? publication->posted : publication->data;
-    if (!layers_publication(publication, channel->session, &data)) {
-        return true;
-    }
-    struct payload *payload = encode(delivery, channel, data);
-    if (payload == NULL) {
-        return false;
+    if (channel->opening != NULL) {
+        return opening_hold(channel, delivery->publication, payload);
     }
     channel->session->link->ops->send(channel->session->link, payload);
-    payload_unref(payload);
     return true;
 }
 
-static bool send_shared(struct delivery *delivery, struct channel *channel)
+/* With outbound layers every recipient may get something else, so nothing is shared. */
+static happn_status send_layered(struct delivery *delivery, struct channel *channel)
+{
+    struct publication *publication = delivery->publication;
+    struct str data = wants_posted(publication, channel) ? publication->posted : publication->data;
+    happn_error error = {.status = HAPPN_OK};
+    switch (layers_publication(publication, channel->session, &data, &error)) {
+    case HAPPN_NEXT:
+        break;
+    case HAPPN_FAIL:
+        snprintf(publication->results.error, sizeof publication->results.error, "%.199s", error.message);
+        return HAPPN_E_REFUSED;
+    default:
+        return HAPPN_OK; /* it was not meant for this one */
+    }
+    struct payload *payload = encode(delivery, channel, data);
+    bool is_sent = payload != NULL && hand_over(delivery, channel, payload);
+    if (payload != NULL) {
+        payload_unref(payload);
+    }
+    return is_sent ? HAPPN_OK : HAPPN_E_LIMIT;
+}
+
+static happn_status send_shared(struct delivery *delivery, struct channel *channel)
 {
     struct payload *payload = payload_for(delivery, channel);
-    if (payload == NULL) {
-        return false;
+    return payload != NULL && hand_over(delivery, channel, payload) ? HAPPN_OK : HAPPN_E_LIMIT;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+static bool is_meant(const struct delivery *delivery, const struct session *session)
+{
+    struct str id = str_of(session->id);
+    return delivery->targets == NULL ||
+           bsearch(&id, delivery->targets, delivery->target_count, sizeof id, by_text) != NULL;
+}
+
+static size_t references_of(const struct channel *channel)
+{
+    size_t count = 0;
+    for (const struct reference *entry = channel->references; entry != NULL; entry = entry->next) {
+        count++;
     }
-    channel->session->link->ops->send(channel->session->link, payload);
-    return true;
+    return count;
 }
 
 static void deliver_to(struct subscription *subscription, void *arg)
@@ -100,18 +144,71 @@ static void deliver_to(struct subscription *subscription, void *arg)
     struct delivery *delivery = arg;
     struct channel *channel = subscription->owner;
     struct publication *publication = delivery->publication;
-    for (struct reference *entry = channel->references; entry != NULL; entry = entry->next) {
-        publication->queued++;
-    }
-    if (channel->session->link == NULL) {
+    struct session *session = channel->session;
+    if (session->link == NULL || !is_meant(delivery, session)) {
         return;
     }
+    size_t references = references_of(channel);
+    publication->results.queued += references;
     bool layered = publication->core->outbound != NULL;
-    if (layered ? send_layered(delivery, channel) : send_shared(delivery, channel)) {
-        publication->successful++;
-    } else {
-        publication->failed++;
+    happn_status status = layered ? send_layered(delivery, channel) : send_shared(delivery, channel);
+    if (status != HAPPN_OK) {
+        publication->results.failed++;
+        if (publication->results.error[0] == '\0') {
+            snprintf(publication->results.error, sizeof publication->results.error, "%s", happn_status_text(status));
+        }
+        return;
     }
+    publication->results.successful++;
+    if (publication->waiting != NULL) { /* older clients acknowledge for each of their listeners, newer ones each message */
+        acknowledgement_expect(publication->waiting, session, session->protocol->number <= 2 ? references : 1);
+    }
+}
+
+/* Who matches the path a sibling was asked for has been served already. */
+static void deliver_unless_asked(struct subscription *subscription, void *arg)
+{
+    const struct delivery *delivery = arg;
+    if (!wildcard_matches(subscription->language, subscription->pattern, delivery->publication->asked_path, subscription->depth)) {
+        deliver_to(subscription, arg);
+    }
+}
+
+static bool read_targets(struct delivery *delivery)
+{
+    struct publication *publication = delivery->publication;
+    if (!str_is_set(publication->targets)) {
+        return true;
+    }
+    bool is_list = json_type_of(publication->targets) == JSON_ARRAY;
+    size_t count = is_list ? 0 : 1;
+    for (struct json_iter it = json_iter(publication->targets); is_list && json_next(&it);) {
+        count++;
+    }
+    delivery->targets = arena_alloc(publication->arena, (count + 1) * sizeof *delivery->targets);
+    if (delivery->targets == NULL) {
+        return false;
+    }
+    if (!is_list) {
+        delivery->targets[delivery->target_count++] = json_string(publication->arena, publication->targets);
+    }
+    for (struct json_iter it = json_iter(publication->targets); is_list && json_next(&it);) {
+        delivery->targets[delivery->target_count++] = json_string(publication->arena, it.value);
+    }
+    qsort(delivery->targets, delivery->target_count, sizeof *delivery->targets, by_text);
+    return true;
+}
+
+static void deliver(struct delivery *delivery)
+{
+    struct publication *publication = delivery->publication;
+    struct subscriptions *index = publication->core->subscriptions;
+    if (!str_is_set(publication->asked_path)) {
+        subscriptions_match(index, publication->path, publication->event, deliver_to, delivery);
+        return;
+    }
+    subscriptions_match(index, publication->asked_path, publication->event, deliver_to, delivery);
+    subscriptions_match(index, publication->path, publication->event, deliver_unless_asked, delivery);
 }
 
 void publication_deliver(struct publication *publication)
@@ -119,7 +216,9 @@ void publication_deliver(struct publication *publication)
     struct core *core = publication->core;
     struct delivery delivery = {.publication = publication};
     buf_init(&delivery.text, core->allocator, core->limits.message_bytes + 65536);
-    subscriptions_match(core->subscriptions, publication->path, publication->event, deliver_to, &delivery);
+    if (read_targets(&delivery)) {
+        deliver(&delivery);
+    }
     for (size_t i = 0; i < KEPT; i++) {
         if (delivery.kept[i].payload != NULL) {
             payload_unref(delivery.kept[i].payload);
@@ -127,5 +226,6 @@ void publication_deliver(struct publication *publication)
     }
     buf_fini(&delivery.text);
     core->stats.publications++;
-    core->stats.deliveries += publication->successful;
+    core->stats.deliveries += publication->results.successful;
+    core->stats.failed_deliveries += publication->results.failed;
 }

@@ -10,6 +10,15 @@
 struct session;
 struct core;
 
+/* How a publication went. */
+struct publication_results {
+    size_t successful;   /* messages handed to connections */
+    size_t failed;
+    size_t queued;       /* subscriptions that matched, before several of one session became one message */
+    size_t acknowledged;
+    char error[200];     /* of the last failure */
+};
+
 enum action {
     ACTION_UNKNOWN,
     ACTION_CONFIGURE_SESSION,
@@ -17,6 +26,7 @@ enum action {
     ACTION_LOGIN,
     ACTION_SET,
     ACTION_GET,
+    ACTION_COUNT,
     ACTION_REMOVE,
     ACTION_ON,
     ACTION_OFF,
@@ -32,18 +42,31 @@ struct request_options {
     bool path_only;
     bool initial_callback;
     bool initial_emit;
-    int consistency; /* 0 to 3 */
-    int depth;       /* on; 0: not given */
+    bool publish_results;    /* set, remove: how the publication went, in the reply */
+    bool no_data_response;   /* set: the reply without data */
+    bool is_sibling;         /* set: below the path, under a new name */
+    bool shows_rev;          /* _meta.rev in the reply */
+    bool has_if_rev;
+    bool publish_each;       /* remove: an event for each document, too */
+    bool explain;            /* get: how it was answered */
+    int64_t if_rev;
+    int consistency;         /* 0 to 3 */
+    int depth;               /* on; 0: not given */
     struct str reference_id; /* off: raw JSON value */
     struct str meta;         /* raw JSON object for publications */
     struct str wildcard;     /* on: "string" or "segment" */
-    const char *to_come;     /* an option this version does not know how to honour */
+    struct str tag;          /* decoded */
+    struct str increment;    /* raw JSON number */
+    struct str targets;      /* raw JSON array of session ids */
+    struct str criteria, fields, sort; /* raw */
+    int64_t skip, limit;
 };
 
 enum reply_kind {
     REPLY_DATA,     /* reply.data is the text of a JSON value */
     REPLY_DOCUMENT, /* one document: data, and created, modified, path in _meta */
     REPLY_LIST,     /* documents: the array shape */
+    REPLY_SHORT,    /* noDataResponse: _meta only */
     REPLY_PATH,     /* getPaths on an explicit path: _meta.path, no data */
     REPLY_INITIAL,  /* subscribed, with the values that were there: documents, and data = reference id (raw) */
     REPLY_ERROR     /* request.error, request.error_fields */
@@ -55,6 +78,9 @@ struct reply {
     bool is_stored;     /* DOCUMENT: created and modified are known */
     bool has_path;      /* _meta.path */
     bool has_timestamp; /* _meta.timestamp (remove) */
+    bool has_results;   /* _meta.publishResults */
+    struct publication_results results;
+    const char *explanation; /* _meta.explain: JSON text */
     int64_t timestamp;
     struct str data;
     struct str path;
@@ -69,6 +95,7 @@ struct happn_message {
     struct publication *publication; /* publications: being sent to `session` */
     struct session *session;         /* whose request, or who receives */
     struct arena *arena;
+    happn_error *error;              /* publications: why this recipient gets nothing */
     struct str path;                 /* of the one document of a list; unset: the request's or publication's */
     struct str data;                 /* what the layers see and change */
 };
@@ -84,6 +111,7 @@ struct request {
     bool path_is_text;     /* false: absent or not a string */
     struct str path_raw;   /* raw JSON value, for error texts */
     struct str channel;    /* on, off: the path as it came, "/SET@/a/b" or "*" */
+    uint64_t reference;    /* on: the subscription that was made */
     int events;            /* on, off: EVENT_SET, ..; 0 when the prefix names no event */
     struct str event_id;   /* raw JSON values; STR_NONE when absent */
     struct str session_id;
@@ -95,6 +123,8 @@ struct request {
     struct str error_fields;
     struct store_op op;
     void (*finish)(struct request *request); /* goes on after the store */
+    void (*undo)(struct request *request);   /* before a failure of the store is answered; NULL: nothing to do */
+    const struct datastore *store;           /* where op goes; NULL: to several */
     size_t layer;          /* next inbound layer */
     bool in_layer;         /* parked by a layer that answered LATER */
     struct happn_message message;

@@ -1,6 +1,8 @@
 #include "core/session.h"
 
 #include "base/id.h"
+#include "core/acknowledgement.h"
+#include "core/opening.h"
 
 enum { FIRST_SLOTS = 8 };
 
@@ -53,6 +55,7 @@ void core_session_closed(struct session *session)
     session->is_closed = true;
     session->link = NULL;
     session_unsubscribe_all(session);
+    acknowledgement_session_closed(session);
     unlink_session(session);
     while (session->waiting != NULL) {
         struct request *request = session->waiting;
@@ -80,6 +83,11 @@ static struct channel **find_channel(struct session *session, struct str text)
         at = &(*at)->next;
     }
     return at;
+}
+
+struct channel *session_channel(struct session *session, struct str text)
+{
+    return session->channel_slots != 0 ? *find_channel(session, text) : NULL;
 }
 
 static bool grow_channels(struct session *session)
@@ -130,6 +138,25 @@ static void add_reference(struct channel *channel, struct reference *reference)
     channel->session->reference_count++;
 }
 
+/* Several depths on one channel: the deepest decides who hears of it, and each message says how deep it really is, for the
+ * client to choose. The index may have kept the depth, so the subscription is entered anew. */
+static void widen(struct channel *channel, int depth)
+{
+    struct subscription *subscription = &channel->subscription;
+    channel->has_depths = channel->has_depths || subscription->depth != depth;
+    if (depth <= subscription->depth) {
+        return;
+    }
+    struct subscriptions *index = channel->session->core->subscriptions;
+    int before = subscription->depth;
+    subscriptions_remove(index, subscription);
+    subscription->depth = depth;
+    if (subscriptions_add(index, subscription) != HAPPN_OK) {
+        subscription->depth = before;
+        (void)!subscriptions_add(index, subscription);
+    }
+}
+
 static struct channel *join_channel(struct session *session, struct str text, struct str pattern, int events,
                                     int language, int depth)
 {
@@ -138,6 +165,7 @@ static struct channel *join_channel(struct session *session, struct str text, st
     }
     struct channel **at = find_channel(session, text);
     if (*at != NULL) {
+        widen(*at, depth);
         return *at;
     }
     struct channel *channel = new_channel(session, text, pattern);
@@ -199,6 +227,7 @@ static size_t drop_references(struct channel *channel, uint64_t number)
 static void free_channel(struct channel *channel)
 {
     subscriptions_remove(channel->session->core->subscriptions, &channel->subscription);
+    opening_drop(channel);
     channel->session->channel_count--;
     memory_free(channel->session->core->allocator, channel);
 }

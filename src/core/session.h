@@ -10,6 +10,8 @@ struct channel {
     struct session *session;
     struct channel *next; /* in the session's table */
     struct reference *references;
+    struct opening *opening; /* initial values are being fetched: events wait here */
+    bool has_depths;         /* subscribed with several depths */
     struct str text;      /* "/SET@/a/b": exactly as subscribed */
     char bytes[];
 };
@@ -34,11 +36,14 @@ struct session {
     struct request *waiting, **waiting_tail; /* in order, not started */
     size_t waiting_count;
     size_t in_store;            /* started, in the store */
+    const struct datastore *store; /* which one those are in; NULL: several */
+    struct request *parked;     /* the next one, which goes to another store */
     bool in_layer;              /* one is parked by a layer: all others wait */
     size_t holds;               /* requests that still point here */
     bool is_pumping;            /* guards against running inside itself */
     bool is_closed;
     bool is_local;
+    bool shows_rev;             /* _meta has the rev */
     bool may_see_system;
     bool no_reconnect;
     void *link_data;
@@ -47,6 +52,9 @@ struct session {
 /* Subscribes; *reference gets the number. */
 happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern, int events, int language,
                                int depth, bool merge, uint64_t *reference);
+/* The channel with this text; NULL: there is none. */
+struct channel *session_channel(struct session *session, struct str channel_text);
+
 /* Ends one reference on this channel (number 0: all of them), or everything for the channel "*". Returns how many. */
 size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference);
 size_t session_unsubscribe_all(struct session *session);

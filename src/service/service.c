@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "core/layers.h"
 #include "core/session.h"
+#include "store/datastores.h"
 #include "store/memory.h"
 #include "store/sqlite.h"
 #include "wire/message.h"
@@ -99,13 +100,20 @@ static happn_status open_store(happn_service *service, happn_error *error)
 {
     const struct config *config = &service->config;
     struct core *core = &service->core;
+    struct provider *provider;
+    core->stores = datastores_new(core->loop, core->allocator);
+    if (core->stores == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
     if (config->data_file.len == 0) {
-        return store_memory_open(core->loop, core->allocator, &core->provider);
+        happn_status status = store_memory_open(core->loop, core->allocator, &provider);
+        return status == HAPPN_OK ? datastores_add(core->stores, "default", provider, true, error) : status;
     }
     struct sqlite_options options = {.file = config->data_file.ptr,
                                      .sync = str_is(config->durability, "fsync"),
                                      .cache_bytes = (size_t)config->cache_bytes};
-    return store_sqlite_open(core->loop, core->allocator, &options, &core->provider, error);
+    happn_status status = store_sqlite_open(core->loop, core->allocator, &options, &provider, error);
+    return status == HAPPN_OK ? datastores_add(core->stores, "default", provider, true, error) : status;
 }
 
 static happn_status open_listener(happn_service *service, happn_error *error)
@@ -241,12 +249,13 @@ static void close_store_now(happn_service *service)
 {
     uv_timer_stop(&service->poll);
     service->step = STEP_NEXT;
-    struct provider *provider = service->core.provider;
-    service->core.provider = NULL;
-    if (provider == NULL) {
+    struct datastores *stores = service->core.stores;
+    service->core.stores = NULL;
+    core_close_timer(&service->core);
+    if (stores == NULL) {
         store_closed(service);
     } else {
-        provider->ops->close(provider, store_closed, service);
+        datastores_close(stores, store_closed, service);
     }
 }
 

@@ -407,7 +407,7 @@ static void close_memory(struct provider *provider, void (*closed)(void *arg), v
     }
 }
 
-static const struct provider_ops ops = {"memory", submit, close_memory};
+static const struct provider_ops ops = {"memory", false, submit, close_memory};
 
 happn_status store_memory_open(struct loop *loop, const struct allocator *allocator, struct provider **out)
 {

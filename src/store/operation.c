@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "paths/path.h"
 #include "paths/wildcard.h"
+#include "search/search.h"
 #include "store/routing.h"
 
 happn_status operation_no_memory(struct store_op *op)
@@ -56,15 +57,29 @@ struct operation_cursor {
     struct store_op *op;
     struct arena *out;
     size_t room, budget;
+    size_t enough, most; /* documents; more than `most` are sorted and cut */
+    struct search_work work;
     bool is_cut;       /* the budget ended the walk */
     happn_status status;
     struct buf from;   /* where the next slice begins */
 };
 
+/* Of a sorted search with a limit only the best are kept: when twice as many are there, the rest goes. */
+static bool shrink(struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    return op->count < cursor->most || search_arrange(op->search, false, cursor->out, op->documents, &op->count);
+}
+
 static bool take(struct operation_cursor *cursor, const struct document *document)
 {
-    struct document *place = operation_add(cursor->op, cursor->out, &cursor->room);
-    return place != NULL && operation_copy(cursor->op, cursor->out, document, place);
+    struct store_op *op = cursor->op;
+    if (op->kind == STORE_COUNT) {
+        op->count++;
+        return true;
+    }
+    struct document *place = operation_add(op, cursor->out, &cursor->room);
+    return place != NULL && operation_copy(op, cursor->out, document, place) && shrink(cursor);
 }
 
 /* The next slice starts directly behind this path: with its NUL it is the next possible text. */
@@ -81,9 +96,19 @@ static bool cut(struct operation_cursor *cursor, struct str path)
 static bool visit(void *arg, const struct document *document)
 {
     struct operation_cursor *cursor = arg;
-    cursor->op->examined++;
-    if (operation_concerns(cursor->op, document->path) && !take(cursor, document)) {
-        cursor->status = operation_no_memory(cursor->op);
+    struct store_op *op = cursor->op;
+    op->examined++;
+    bool is_wanted = operation_concerns(op, document->path) && search_matches(op->search, document, &cursor->work);
+    if (cursor->work.status != HAPPN_OK) {
+        op->error = cursor->work.error;
+        cursor->status = cursor->work.status;
+        return false;
+    }
+    if (is_wanted && !take(cursor, document)) {
+        cursor->status = operation_no_memory(op);
+        return false;
+    }
+    if (op->count >= cursor->enough) {
         return false;
     }
     if (cursor->budget != 0 && --cursor->budget == 0) {
@@ -98,7 +123,7 @@ static happn_status walk(struct shelf *shelf, struct operation_cursor *cursor)
     struct str prefix = wildcard_literal_prefix(op->path);
     struct shelf_walk walk = {.prefix = prefix,
                               .from = cursor->from.len != 0 ? buf_str(&cursor->from) : prefix,
-                              .bare = op->paths_only,
+                              .bare = operation_is_bare(op),
                               .search = op->search,
                               .visit = visit,
                               .arg = cursor};
@@ -107,17 +132,76 @@ static happn_status walk(struct shelf *shelf, struct operation_cursor *cursor)
     return status == HAPPN_OK ? cursor->status : status;
 }
 
+bool operation_is_bare(const struct store_op *op)
+{
+    bool wants_data = op->kind == STORE_GET || op->kind == STORE_FIND;
+    return (op->paths_only || !wants_data) && op->search == NULL;
+}
+
+static happn_status check(struct store_op *op, const struct document *document, struct arena *out, bool *matches)
+{
+    struct search_work work;
+    search_work_init(&work, out->allocator);
+    *matches = search_matches(op->search, document, &work);
+    op->error = work.status != HAPPN_OK ? work.error : op->error;
+    search_work_fini(&work);
+    return work.status;
+}
+
+happn_status operation_meets(struct store_op *op, const struct document *document, struct arena *out, bool *matches)
+{
+    *matches = str_is_set(document->path);
+    return *matches && search_criteria(op->search) != NULL ? check(op, document, out, matches) : HAPPN_OK;
+}
+
 static happn_status get(struct shelf *shelf, struct store_op *op, struct arena *out)
 {
     struct document found;
+    bool matches = false;
     size_t room = 0;
-    happn_status status = shelf->ops->read(shelf, op->path, op->paths_only, &found, &op->error);
-    if (status != HAPPN_OK || !str_is_set(found.path)) {
+    happn_status status = shelf->ops->read(shelf, op->path, operation_is_bare(op), &found, &op->error);
+    if (status == HAPPN_OK) {
+        status = operation_meets(op, &found, out, &matches);
+    }
+    if (status != HAPPN_OK || !matches) {
         return status;
     }
     op->examined = 1;
+    if (op->kind == STORE_COUNT) {
+        op->count = op->in_whole ? 1 : search_window(op->search, 1);
+        return HAPPN_OK;
+    }
     struct document *place = operation_add(op, out, &room);
-    return place != NULL && operation_copy(op, out, &found, place) ? HAPPN_OK : operation_no_memory(op);
+    bool is_done = place != NULL && operation_copy(op, out, &found, place) &&
+                   search_arrange(op->search, !op->in_whole, out, op->documents, &op->count);
+    return is_done ? HAPPN_OK : operation_no_memory(op);
+}
+
+/* Everything has been seen. */
+static happn_status finish(struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    if (op->kind == STORE_COUNT) {
+        op->count = op->in_whole ? op->count : search_window(op->search, op->count);
+        return HAPPN_OK;
+    }
+    bool is_done = search_arrange(op->search, !op->in_whole, cursor->out, op->documents, &op->count);
+    return is_done ? HAPPN_OK : operation_no_memory(op);
+}
+
+static struct operation_cursor *new_cursor(struct store_op *op, struct arena *out)
+{
+    struct operation_cursor *cursor = arena_alloc(out, sizeof *cursor);
+    if (cursor == NULL) {
+        return NULL;
+    }
+    *cursor = (struct operation_cursor){.op = op, .out = out, .enough = SIZE_MAX, .most = SIZE_MAX};
+    size_t keep = search_keep(op->search);
+    cursor->enough = search_enough(op->search);
+    cursor->most = keep < SIZE_MAX / 4 ? keep * 2 + 64 : SIZE_MAX;
+    buf_init(&cursor->from, out->allocator, PATH_MAX_LENGTH * 4);
+    search_work_init(&cursor->work, out->allocator);
+    return cursor;
 }
 
 happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct arena *out, size_t budget,
@@ -125,12 +209,10 @@ happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct ar
 {
     struct operation_cursor *cursor = *place;
     if (cursor == NULL) {
-        cursor = *place = arena_alloc(out, sizeof *cursor);
+        cursor = *place = new_cursor(op, out);
         if (cursor == NULL) {
             return operation_no_memory(op);
         }
-        *cursor = (struct operation_cursor){.op = op, .out = out};
-        buf_init(&cursor->from, out->allocator, PATH_MAX_LENGTH * 4);
     }
     cursor->budget = budget;
     happn_status status = walk(shelf, cursor);
@@ -138,7 +220,9 @@ happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct ar
         return HAPPN_PENDING;
     }
     buf_fini(&cursor->from);
+    search_work_fini(&cursor->work);
     *place = NULL;
+    status = status == HAPPN_OK ? finish(cursor) : status;
     op->snapshot_rev = shelf->rev;
     if (status != HAPPN_OK) {
         operation_forget(op);
@@ -195,7 +279,7 @@ happn_status operation_run(struct shelf *shelf, struct store_op *op, struct aren
 
 void operation_forget(struct store_op *op)
 {
-    int64_t rev = op->status == HAPPN_E_CONFLICT || op->error.status == HAPPN_E_CONFLICT ? op->document.rev : 0;
+    int64_t rev = op->error.status == HAPPN_E_CONFLICT ? op->document.rev : 0;
     op->document = (struct document){.rev = rev};
     op->was_created = false;
     op->documents = NULL;

@@ -27,6 +27,10 @@ happn_status operation_remove(struct shelf *shelf, struct store_op *op, struct a
 happn_status operation_no_memory(struct store_op *op);
 /* Whether the pattern operation concerns this path. */
 bool operation_concerns(const struct store_op *op, struct str path);
+/* Whether data need not be read. */
+bool operation_is_bare(const struct store_op *op);
+/* Whether the document is there and meets the criteria. */
+happn_status operation_meets(struct store_op *op, const struct document *document, struct arena *out, bool *matches);
 /* Copies what the operation wants of a document; false: out of memory. */
 bool operation_copy(const struct store_op *op, struct arena *out, const struct document *from, struct document *to);
 /* Room for one more in op->documents; NULL: out of memory. */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "paths/path.h"
 #include "paths/wildcard.h"
+#include "search/search.h"
 
 /* A shelf must not change while it is walked along: so many paths are collected, then removed. */
 enum { CHUNK = 1000 };
@@ -16,13 +17,22 @@ struct chunk {
     size_t count;
     struct str from; /* where the next chunk begins */
     bool has_more;
+    struct search_work work;
     happn_status status;
 };
 
 static bool collect(void *arg, const struct document *document)
 {
     struct chunk *chunk = arg;
-    if (!operation_concerns(chunk->op, document->path)) {
+    chunk->op->examined++;
+    bool is_wanted = operation_concerns(chunk->op, document->path) &&
+                     search_matches(chunk->op->search, document, &chunk->work);
+    if (chunk->work.status != HAPPN_OK) {
+        chunk->op->error = chunk->work.error;
+        chunk->status = chunk->work.status;
+        return false;
+    }
+    if (!is_wanted) {
         return true;
     }
     struct str path = arena_str(&chunk->memory, document->path);
@@ -62,7 +72,7 @@ static happn_status remove_chunk(struct shelf *shelf, struct store_op *op, struc
 {
     struct shelf_walk walk = {.prefix = wildcard_literal_prefix(op->path),
                               .from = chunk->from,
-                              .bare = op->search == NULL,
+                              .bare = operation_is_bare(op),
                               .search = op->search,
                               .visit = collect,
                               .arg = chunk};
@@ -83,6 +93,7 @@ static happn_status remove_chunks(struct shelf *shelf, struct store_op *op, stru
 {
     struct chunk chunk = {.op = op, .from = wildcard_literal_prefix(op->path)};
     arena_init(&chunk.memory, out->allocator);
+    search_work_init(&chunk.work, out->allocator);
     chunk.paths = memory_alloc(out->allocator, CHUNK * sizeof *chunk.paths);
     happn_status status = chunk.paths != NULL ? HAPPN_OK : operation_no_memory(op);
     size_t room = 0;
@@ -91,6 +102,7 @@ static happn_status remove_chunks(struct shelf *shelf, struct store_op *op, stru
     } while (status == HAPPN_OK && chunk.has_more);
     memory_free(out->allocator, chunk.paths);
     arena_fini(&chunk.memory);
+    search_work_fini(&chunk.work);
     return status;
 }
 
@@ -125,11 +137,15 @@ static happn_status remove_path(struct shelf *shelf, struct store_op *op, struct
 {
     struct document found;
     size_t room = 0;
-    happn_status status = shelf->ops->read(shelf, op->path, op->search == NULL, &found, &op->error);
+    happn_status status = shelf->ops->read(shelf, op->path, operation_is_bare(op), &found, &op->error);
     if (status == HAPPN_OK) {
         status = check_rev(op, &found);
     }
-    if (status != HAPPN_OK || !str_is_set(found.path)) {
+    bool matches = false;
+    if (status == HAPPN_OK) {
+        status = operation_meets(op, &found, out, &matches);
+    }
+    if (status != HAPPN_OK || !matches) {
         return status;
     }
     return remove_one(shelf, op, out, op->path, &room);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "happn/status.h"
+#include "search/document.h"
 
 enum store_kind {
     STORE_SET,       /* path, data -> document */
@@ -19,20 +20,10 @@ enum store_kind {
     STORE_REMOVE     /* path or pattern -> removed; with lists_removed: documents (paths and rev only) */
 };
 
-/* A stored document. Slices live in the operation's arena until it is disposed of. */
-struct document {
-    struct str path;
-    struct str data;        /* JSON text of an object */
-    int64_t created;        /* milliseconds since 1970 */
-    int64_t modified;
-    struct str modified_by; /* user name; not set when nobody is known */
-    struct str tag;         /* the name of a snapshot; not set otherwise */
-    int64_t rev;
-};
-
 struct search;
+struct routing;
 
-/* One operation. The caller fills the first part and keeps everything alive until the end;
+/* One operation. The documents it gives live in its arena until it is disposed of. The caller fills the first part and keeps everything alive until the end;
  * the provider fills the second. Embed it in whatever waits for it. */
 struct store_op {
     enum store_kind kind;
@@ -51,6 +42,7 @@ struct store_op {
     bool paths_only;         /* GET, FIND: data is not needed */
     bool include_system;     /* FIND, COUNT, REMOVE by pattern: may touch /_SYSTEM */
     bool lists_removed;      /* REMOVE by pattern: what was removed is wanted */
+    bool in_whole;           /* FIND, COUNT: without skip, and with skip + limit as the limit: somebody puts several together */
     bool in_order;           /* GET: not before what was submitted earlier, even where that cannot be seen */
     const struct routing *routing; /* FIND, COUNT, REMOVE: only paths that belong to this store, when there are several */
     const void *store;       /* who "this store" is in `routing` */
@@ -67,6 +59,7 @@ struct store_op {
     int64_t removed;
     struct str number;        /* INCREMENT: the counter's new value, JSON number; COUNT: how many */
     int64_t snapshot_rev;     /* highest rev that the results can contain */
+    struct str index;         /* FIND, COUNT, REMOVE: the declared index that was used; not set: none */
     size_t examined;          /* FIND, COUNT: documents that were looked at */
 
     struct store_op *next; /* the provider's, while it has the operation */
@@ -77,6 +70,7 @@ struct provider;
 
 struct provider_ops {
     const char *name;
+    bool keeps_order; /* what was submitted first is done first; else only what is answered at once is in order */
     /* Carries out the operation now (returns op->status, HAPPN_OK or a failure; done is not called)
      * or later (returns HAPPN_PENDING; done is called on the loop's thread, never before this returns).
      * Operations of one provider take effect in the order of submission. */

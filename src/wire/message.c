@@ -15,7 +15,7 @@ static const struct {
     const char *name;
     enum action action;
 } actions[] = {
-    {"set", ACTION_SET},       {"get", ACTION_GET},     {"on", ACTION_ON},
+    {"set", ACTION_SET},       {"get", ACTION_GET},     {"count", ACTION_COUNT}, {"on", ACTION_ON},
     {"off", ACTION_OFF},       {"remove", ACTION_REMOVE}, {"configure-session", ACTION_CONFIGURE_SESSION},
     {"describe", ACTION_DESCRIBE}, {"login", ACTION_LOGIN}, {"ack", ACTION_ACK},
     {"disconnect", ACTION_DISCONNECT},

@@ -29,6 +29,12 @@ static void encode_publication(const struct publication *publication, const stru
     shape_publication(shape_of(channel->session), publication, channel, out);
 }
 
+static void encode_report(const struct session *session, struct str id, struct str event_id,
+                          const struct publication_results *results, bool acknowledged, struct buf *out)
+{
+    shape_report(shape_of(session), id, event_id, results, acknowledged, out);
+}
+
 static void encode_disconnect(const struct session *session, struct str reason, struct buf *out)
 {
     shape_disconnect(shape_of(session), reason, out);
@@ -36,7 +42,7 @@ static void encode_disconnect(const struct session *session, struct str reason, 
 
 #define PROTOCOL(number_, heartbeat_, language_)                                                             \
     {.name = "happn_" #number_, .number = number_, .heartbeat = heartbeat_, .language = language_,           \
-     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_disconnect = encode_disconnect}
+     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_report = encode_report, .encode_disconnect = encode_disconnect}
 
 const struct protocol protocols[] = {
     PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING),

@@ -9,7 +9,8 @@ static bool is_reserved(struct str key)
 {
     static const char *const names[] = {"created",       "modified",  "path", "action", "type",  "published",
                                         "status",        "eventId",   "sessionId", "consistency", "publicationId",
-                                        "timestamp",     "tag",       "_id",  "depth",  "acknowledged", "channel"};
+                                        "timestamp",     "tag",       "_id",  "depth",  "acknowledged", "channel",
+                                        "modifiedBy",    "rev",       "eventOrigin"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (json_text_is(key, str_of(names[i]))) {
             return true;
@@ -60,6 +61,16 @@ static void add_dates(const struct shape *shape, const struct publication *publi
         buf_add_i64(out, publication->modified);
         buf_add_char(out, ',');
     }
+    if (publication->rev != 0) { /* only for sessions that asked for it */
+        buf_add_lit(out, "\"rev\":");
+        buf_add_i64(out, publication->rev);
+        buf_add_char(out, ',');
+    }
+    if (str_is_set(publication->tag)) {
+        buf_add_lit(out, "\"tag\":");
+        json_add_string(out, publication->tag);
+        buf_add_char(out, ',');
+    }
     if (publication->has_timestamp && shape->remove_time) {
         buf_add_lit(out, "\"timestamp\":");
         buf_add_i64(out, publication->timestamp);
@@ -67,10 +78,36 @@ static void add_dates(const struct shape *shape, const struct publication *publi
     }
 }
 
+/* How many segments of the path stand for the last two stars of the pattern. */
+static int levels_below(struct str pattern, struct str path)
+{
+    int levels = 0;
+    bool has_slash = str_starts(path, STR_LIT("/"));
+    for (size_t i = 0; i < path.len; i++) {
+        levels += path.ptr[i] == '/';
+    }
+    levels += !has_slash;
+    for (size_t i = 0; i + 3 < pattern.len; i++) {
+        levels -= pattern.ptr[i] == '/';
+    }
+    levels -= !str_starts(pattern, STR_LIT("/"));
+    return levels > 1 ? levels : 1;
+}
+
+/* With several depths on one channel the message says how deep it is: each listener of the client decides by its own. */
+static void add_depth(const struct publication *publication, const struct channel *channel, struct buf *out)
+{
+    const struct subscription *subscription = &channel->subscription;
+    if (subscription->language != WILDCARD_SEGMENT || !str_ends(subscription->pattern, STR_LIT("/**"))) {
+        return;
+    }
+    buf_add_lit(out, ",\"depth\":");
+    buf_add_i64(out, channel->has_depths ? levels_below(subscription->pattern, publication->path) : subscription->depth);
+}
+
 void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,
                        struct buf *out)
 {
-    const struct subscription *subscription = &channel->subscription;
     buf_add_lit(out, "{\"data\":");
     json_add_raw(out, publication->data);
     buf_add_lit(out, ",\"_meta\":{");
@@ -81,7 +118,7 @@ void shape_publication(const struct shape *shape, const struct publication *publ
     json_add_string(out, channel->text);
     buf_add_text(out, publication->event == EVENT_SET ? ",\"action\":\"/SET@" : ",\"action\":\"/REMOVE@");
     size_t quote = out->len;
-    json_add_string(out, publication->path);
+    json_add_string(out, str_is_set(publication->asked_path) ? publication->asked_path : publication->path);
     if (out->status == HAPPN_OK) { /* the path continues the string that was opened: take its quote out */
         memmove(out->ptr + quote, out->ptr + quote + 1, out->len - quote - 1);
         out->len--;
@@ -91,12 +128,40 @@ void shape_publication(const struct shape *shape, const struct publication *publ
     buf_add_lit(out, "\",\"consistency\":");
     buf_add_i64(out, publication->consistency);
     add_publication_id(publication, out);
-    if (subscription->language == WILDCARD_SEGMENT && str_ends(subscription->pattern, STR_LIT("/**"))) {
-        buf_add_lit(out, ",\"depth\":");
-        buf_add_i64(out, subscription->depth);
-    }
+    add_depth(publication, channel, out);
     add_custom_meta(publication->meta, out);
     buf_add_lit(out, "},\"protocol\":\"");
+    buf_add_text(out, shape->protocol);
+    buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
+}
+
+void shape_report(const struct shape *shape, struct str id, struct str event_id, const struct publication_results *results,
+                  bool acknowledged, struct buf *out)
+{
+    bool is_fine = results->error[0] == '\0';
+    buf_add_lit(out, "{\"id\":\"");
+    buf_add_str(out, id); /* escaped already: it is made of an id of ours and a raw text */
+    buf_add_format(out, "\",\"action\":\"publication-ack\",\"result\":{\"successful\":%zu,\"failed\":%zu,\"skipped\":0,\"queued\":%zu",
+                   results->successful, results->failed, results->queued);
+    if (acknowledged) {
+        buf_add_format(out, ",\"acknowledged\":%zu", results->acknowledged);
+    }
+    if (results->failed != 0) {
+        buf_add_lit(out, ",\"lastError\":{\"message\":");
+        json_add_string(out, str_of(results->error));
+        buf_add_char(out, '}');
+    }
+    buf_add_text(out, is_fine ? "},\"status\":\"ok\",\"_meta\":{\"type\":\"ack\"" : "},\"status\":\"error\",\"_meta\":{\"type\":\"ack\"");
+    if (str_is_set(event_id) && event_id.len != 0) {
+        buf_add_lit(out, ",\"eventId\":");
+        buf_add_str(out, event_id);
+    }
+    buf_add_char(out, '}');
+    if (!is_fine) {
+        buf_add_lit(out, ",\"error\":");
+        json_add_string(out, str_of(results->error));
+    }
+    buf_add_lit(out, ",\"protocol\":\"");
     buf_add_text(out, shape->protocol);
     buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
 }

@@ -2,6 +2,7 @@
 
 #include "json/scan.h"
 #include "json/write.h"
+#include "search/search.h"
 #include "wire/protocol.h"
 
 static void add_member(struct buf *out, const char *name, struct str raw)
@@ -36,6 +37,12 @@ static bool repeats_session(const struct shape *shape, const struct request *req
     return shape->login_session || (request->action != ACTION_LOGIN && request->action != ACTION_DESCRIBE);
 }
 
+static void add_results(const struct publication_results *results, struct buf *out)
+{
+    buf_add_format(out, ",\"publishResults\":{\"successful\":%zu,\"failed\":%zu,\"skipped\":0,\"queued\":%zu}",
+                   results->successful, results->failed, results->queued);
+}
+
 /* The members that every reply has; no braces. */
 static void add_response_meta(const struct shape *shape, const struct request *request, struct buf *out)
 {
@@ -52,12 +59,36 @@ static void add_response_meta(const struct shape *shape, const struct request *r
         buf_add_lit(out, ",\"action\":");
         json_add_string(out, request->action_text);
     }
+    if (request->reply.has_results) {
+        add_results(&request->reply.results, out);
+    }
+    if (request->reply.explanation != NULL) {
+        buf_add_lit(out, ",\"explain\":");
+        buf_add_text(out, request->reply.explanation);
+    }
 }
 
-static void add_document_meta(const struct document *document, struct buf *out)
+/* With a projection only what it names. */
+static void add_document_meta(const struct request *request, const struct document *document, struct buf *out)
 {
-    add_int(out, "created", document->created);
-    add_int(out, "modified", document->modified);
+    const struct search *search = request->op.search;
+    if (search_shows(search, SEARCH_CREATED)) {
+        add_int(out, "created", document->created);
+    }
+    if (search_shows(search, SEARCH_MODIFIED)) {
+        add_int(out, "modified", document->modified);
+    }
+    if (document->rev != 0 && (request->session->shows_rev || request->options.shows_rev)) {
+        add_int(out, "rev", document->rev);
+    }
+    if (document->tag.len != 0 && search_shows(search, SEARCH_TAG)) {
+        buf_add_lit(out, "\"tag\":");
+        json_add_string(out, document->tag);
+        buf_add_char(out, ',');
+    }
+    if (!search_shows(search, SEARCH_MODIFIED_BY)) {
+        return;
+    }
     if (document->modified_by.len != 0) {
         buf_add_lit(out, "\"modifiedBy\":");
         json_add_string(out, document->modified_by);
@@ -94,7 +125,7 @@ static void add_item_meta(const struct shape *shape, const struct request *reque
 {
     buf_add_lit(out, "\"_meta\":{");
     if (!request->options.path_only) {
-        add_document_meta(document, out);
+        add_document_meta(request, document, out);
     }
     buf_add_lit(out, "\"path\":");
     json_add_string(out, document->path);
@@ -181,6 +212,22 @@ static void add_data(const struct shape *shape, const struct request *request, s
     buf_add_char(out, ',');
 }
 
+/* What noDataResponse leaves. */
+static void add_short(const struct request *request, struct buf *out)
+{
+    buf_add_lit(out, "{\"_meta\":{");
+    add_path(out, request->reply.path);
+    buf_add_lit(out, "\"type\":\"response\",\"status\":\"ok\",\"published\":");
+    buf_add_text(out, request->reply.published ? "true" : "false");
+    if (str_is_set(request->event_id)) {
+        add_member(out, "eventId", request->event_id);
+    }
+    if (request->reply.has_results) {
+        add_results(&request->reply.results, out);
+    }
+    buf_add_lit(out, "}}");
+}
+
 void shape_reply(const struct shape *shape, const struct request *request, struct buf *out)
 {
     const struct reply *reply = &request->reply;
@@ -188,11 +235,15 @@ void shape_reply(const struct shape *shape, const struct request *request, struc
         add_list(shape, request, out);
         return;
     }
+    if (reply->kind == REPLY_SHORT) {
+        add_short(request, out);
+        return;
+    }
     buf_add_char(out, '{');
     add_data(shape, request, out);
     buf_add_lit(out, "\"_meta\":{");
     if (reply->kind == REPLY_DOCUMENT && reply->is_stored) {
-        add_document_meta(&reply->document, out);
+        add_document_meta(request, &reply->document, out);
     }
     if (reply->kind != REPLY_ERROR && reply->has_timestamp) {
         add_int(out, "timestamp", reply->timestamp);

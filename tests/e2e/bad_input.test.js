@@ -138,13 +138,74 @@ test('a client that never reads is cut off at its queue limit', async () => {
   await nobodyNotices();
 });
 
-test('a number no double holds, an option that is not built: an error by name', async () => {
+test('a number no double holds: an error by name', async () => {
   const socket = raw();
   await socket.opened;
   socket.send('{"action":"set","eventId":1,"path":"/n","data":{"a":1e400}}');
   assert.match(await socket.next(), /a number cannot be held in a double/);
-  socket.send('{"action":"get","eventId":2,"path":"/n","options":{"criteria":{"a":1}}}');
-  assert.match(await socket.next(), /the option criteria is not available/);
+  socket.terminate();
+  await nobodyNotices();
+});
+
+// What makes no sense is refused by name, and nothing happens.
+const senseless = [
+  ['set', { targetClients: 5 }, /targetClients must be an array of session ids/],
+  ['set', { targetClients: [5] }, /targetClients must be an array of session ids/],
+  ['set', { consistency: {} }, /consistency must be/],
+  ['set', { ifRev: 'x' }, /ifRev must be/],
+  ['set', { ifRev: -1 }, /ifRev must be/],
+  ['set', { increment: '1' }, /increment option value must be a number/],
+  ['set', { tag: 7 }, /tag must be a text/],
+  ['get', { criteria: [] }, /criteria must be an object/],
+  ['get', { criteria: 'a' }, /criteria must be an object/],
+  ['get', { criteria: { a: { $foo: 1 } } }, /unknown operator \$foo/],
+  ['get', { criteria: { a: { $in: 1 } } }, /\$in needs an array/],
+  ['get', { criteria: { a: { $regex: '(' } } }, /\$regex: invalid regular expression/],
+  ['get', { criteria: { a: { $regex: 'a'.repeat(2000) } } }, /longer than/],
+  ['get', { criteria: JSON.parse('{"$and":['.repeat(50) + '{}' + ']}'.repeat(50)) }, /nested more than/],
+  ['get', { sort: 'a' }, /sort must be an object/],
+  ['get', { sort: { a: { b: 1 } } }, /sort: a must be 1 or -1/],
+  ['get', { fields: 5 }, /fields must be an object/],
+  ['get', { options: { limit: -1 } }, /limit must be a whole number/],
+  ['get', { options: { skip: 'many' } }, /skip must be a whole number/],
+  ['get', { options: { aggregate: [] } }, /aggregate feature not available/],
+  ['count', { criteria: { a: { $size: -1 } } }, /\$size needs a whole number/],
+  ['remove', { criteria: [] }, /criteria must be an object/],
+];
+for (const [action, options, expected] of senseless) {
+  test(`${action} with ${JSON.stringify(options).slice(0, 60)}: an error by name`, async () => {
+    const socket = raw();
+    await socket.opened;
+    socket.send(JSON.stringify({ action, eventId: 1, path: action === 'set' ? '/n' : '/*', data: 1, options }));
+    const reply = JSON.parse(await socket.next());
+    assert.equal(reply._meta.status, 'error');
+    assert.match(reply._meta.error.message, expected);
+    socket.terminate();
+    await nobodyNotices();
+  });
+}
+
+test('depth 10⁹ is refused, meta: null and other things that are no objects are ignored', async () => {
+  const socket = raw();
+  await socket.opened;
+  socket.send('{"action":"on","eventId":1,"path":"/ALL@/**","options":{"depth":1000000000}}');
+  assert.match(await socket.next(), /depth must be a number from 1 to 64/);
+  let eventId = 2;
+  for (const meta of ['null', '5', '"x"', '[1]']) {
+    socket.send(`{"action":"set","eventId":${eventId++},"path":"/n","data":1,"options":{"meta":${meta}}}`);
+    assert.match(await socket.next(), /"status":"ok"/);
+  }
+  socket.terminate();
+  await nobodyNotices();
+});
+
+test('a pattern that backtracks for ever ends with an error', async () => {
+  const socket = raw();
+  await socket.opened;
+  socket.send(JSON.stringify({ action: 'set', eventId: 1, path: '/slow', data: { a: 'a'.repeat(5000) + '!' } }));
+  await socket.next();
+  socket.send(JSON.stringify({ action: 'get', eventId: 2, path: '/slow', options: { criteria: { a: { $regex: '^(a+)+$' } } } }));
+  assert.match(await socket.next(), /takes too many steps/);
   socket.terminate();
   await nobodyNotices();
 });

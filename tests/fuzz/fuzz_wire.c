@@ -4,6 +4,7 @@
 #include "core/core.h"
 #include "core/session.h"
 #include "json/scan.h"
+#include "store/datastores.h"
 #include "store/memory.h"
 #include "wire/message.h"
 
@@ -58,7 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         core.wire = &wire_ops;
     }
-    if (store_memory_open(&loop, NULL, &core.provider) != HAPPN_OK) {
+    struct provider *provider;
+    core.stores = datastores_new(&loop, &memory_default);
+    if (store_memory_open(&loop, NULL, &provider) != HAPPN_OK ||
+        datastores_add(core.stores, "default", provider, true, NULL) != HAPPN_OK) {
         abort();
     }
     struct peer peer = {.link.ops = &ops};
@@ -71,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rest = str_skip(rest, len + 1);
     }
     core_session_closed(session);
-    core.provider->ops->close(core.provider, ignore_closed, NULL);
+    datastores_close(core.stores, ignore_closed, NULL);
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     buf_fini(&peer.out);
     return 0;

@@ -223,8 +223,8 @@ static void errors_come_by_name(void **state)
     assert_non_null(strstr(answer.meta, "\"field\":\"a\""));
     WAIT(happn_client_on(client, "*/b", NULL, on_event, NULL, on_result, &answer, NULL), answer);
     assert_int_equal(answer.status, HAPPN_E_REFUSED);
-    WAIT(happn_client_set(client, "/x", "1", 1, "{\"consistency\":3}", on_result, &answer), answer);
-    assert_int_equal(answer.status, HAPPN_E_UNSUPPORTED);
+    WAIT(happn_client_set(client, "/x", "1", 1, "{\"depth\":1000000000}", on_result, &answer), answer);
+    assert_int_equal(answer.status, HAPPN_E_ARGUMENT);
     close_client(client);
 }
 

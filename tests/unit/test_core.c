@@ -9,6 +9,7 @@
 
 #include "core/layers.h"
 #include "json/scan.h"
+#include "store/datastores.h"
 #include "store/memory.h"
 #include "wire/message.h"
 
@@ -123,7 +124,10 @@ static int open_core(void **state)
     assert_int_equal(core_init(&core, &loop, NULL), HAPPN_OK);
     snprintf(core.name, sizeof core.name, "test");
     core.wire = &wire_ops;
-    assert_int_equal(store_memory_open(&loop, NULL, &core.provider), HAPPN_OK);
+    struct provider *provider;
+    assert_int_equal(store_memory_open(&loop, NULL, &provider), HAPPN_OK);
+    core.stores = datastores_new(&loop, &memory_default);
+    assert_int_equal(datastores_add(core.stores, "default", provider, true, NULL), HAPPN_OK);
     return 0;
 }
 
@@ -135,7 +139,8 @@ static void ignore_closed(void *arg)
 static int close_core(void **state)
 {
     (void)state;
-    core.provider->ops->close(core.provider, ignore_closed, NULL);
+    core_close_timer(&core);
+    datastores_close(core.stores, ignore_closed, NULL);
     loop_fini(&loop);
     core_fini(&core);
     return 0;

@@ -13,6 +13,7 @@
 #include "json/scan.h"
 #include "script/api.h"
 #include "script/scripts.h"
+#include "store/datastores.h"
 #include "store/memory.h"
 #include "wire/message.h"
 
@@ -264,7 +265,10 @@ static int open_core(void **state)
     assert_int_equal(core_init(&core, &loop, NULL), HAPPN_OK);
     core.wire = &wire_ops;
     assert_int_equal(log_open(LOG_DEBUG, false, log_file, NULL, &core.log, &error), HAPPN_OK);
-    assert_int_equal(store_memory_open(&loop, NULL, &core.provider), HAPPN_OK);
+    struct provider *provider;
+    assert_int_equal(store_memory_open(&loop, NULL, &provider), HAPPN_OK);
+    core.stores = datastores_new(&loop, &memory_default);
+    assert_int_equal(datastores_add(core.stores, "default", provider, true, NULL), HAPPN_OK);
     scripts = NULL;
     /* The clock must never decide: only instructions count. */
     options = (struct scripts_options){.root = root, .memory = 8 << 20, .instructions = 1000000, .layer_cpu = 600000,
@@ -299,7 +303,8 @@ static int close_core(void **state)
     if (scripts != NULL) {
         close_scripts();
     }
-    core.provider->ops->close(core.provider, ignore_closed, NULL);
+    core_close_timer(&core);
+    datastores_close(core.stores, ignore_closed, NULL);
     loop_fini(&loop);
     assert_int_equal(core.request_count, 0);
     assert_int_equal(core.session_count, 0);
@@ -871,12 +876,12 @@ static happn_status slow_submit(struct provider *provider, struct store_op *op)
     return HAPPN_PENDING;
 }
 
-static const struct provider_ops slow_ops = {"slow", slow_submit, NULL};
+static const struct provider_ops slow_ops = {"slow", true, slow_submit, NULL};
 
 static void slow_down(void)
 {
-    slow = (struct slow){.provider.ops = &slow_ops, .inner = core.provider};
-    core.provider = &slow.provider;
+    slow = (struct slow){.provider.ops = &slow_ops, .inner = datastores_first(core.stores)->provider};
+    datastores_first(core.stores)->provider = &slow.provider;
 }
 
 static void answer_all(void)
@@ -893,7 +898,7 @@ static void answer_all(void)
 
 static void speed_up(void)
 {
-    core.provider = slow.inner;
+    datastores_first(core.stores)->provider = slow.inner;
 }
 
 static void a_waiting_layer_holds_back_only_its_session(void **state)

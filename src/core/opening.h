@@ -1,0 +1,19 @@
+/* Between "give me the values that are there" and their arrival, events of the new channel wait: no gap, no double. */
+#ifndef HAPPN_CORE_OPENING_H
+#define HAPPN_CORE_OPENING_H
+
+#include "core/publication.h"
+
+/* From now on events of the channel wait. E_MEMORY. */
+happn_status opening_begin(struct channel *channel);
+
+/* Keeps one event; false: too many wait, or out of memory. */
+bool opening_hold(struct channel *channel, const struct publication *publication, struct payload *payload);
+
+/* The values have been sent: what waited follows, except what they contain already. Sorts the documents by path. */
+void opening_end(struct channel *channel, struct document *documents, size_t count);
+
+/* Forgets what waits. */
+void opening_drop(struct channel *channel);
+
+#endif

@@ -1,0 +1,95 @@
+#include "core/publisher.h"
+
+#include <stdio.h>
+
+#include "core/acknowledgement.h"
+#include "json/scan.h"
+
+struct str publisher_id(struct arena *arena, const struct session *publisher, struct str event_id)
+{
+    struct str text = event_id; /* a text joins without its quotes */
+    if (json_type_of(event_id) == JSON_STRING) {
+        text = str_make(event_id.ptr + 1, event_id.len - 2);
+    }
+    size_t len = strlen(publisher->id);
+    char *id = arena_alloc(arena, len + 1 + text.len);
+    if (id == NULL) {
+        return STR_NONE;
+    }
+    memcpy(id, publisher->id, len);
+    id[len] = '-';
+    if (text.len != 0) {
+        memcpy(id + len + 1, text.ptr, text.len);
+    }
+    return str_make(id, len + 1 + text.len);
+}
+
+void publisher_report(struct session *publisher, struct str id, struct str event_id,
+                      const struct publication_results *results, bool acknowledged)
+{
+    struct link *link = publisher->link;
+    struct buf *out = link != NULL ? link->ops->begin(link) : NULL;
+    if (out != NULL) {
+        publisher->protocol->encode_report(publisher, id, event_id, results, acknowledged, out);
+        link->ops->commit(link);
+    }
+}
+
+static void deliver_all(struct publication *publication, struct publication *each, size_t count)
+{
+    publication_deliver(publication);
+    for (size_t i = 0; i < count; i++) {
+        each[i].waiting = publication->waiting;
+        publication_deliver(&each[i]);
+        publication->results.successful += each[i].results.successful;
+        publication->results.failed += each[i].results.failed;
+        publication->results.queued += each[i].results.queued;
+        if (each[i].results.error[0] != '\0') {
+            memcpy(publication->results.error, each[i].results.error, sizeof publication->results.error);
+        }
+    }
+}
+
+static void report(struct request *request, const struct publication *publication)
+{
+    struct str id = publisher_id(&request->arena, request->session, request->event_id);
+    if (id.ptr != NULL) {
+        publisher_report(request->session, id, request->event_id, &publication->results, false);
+    }
+}
+
+/* The session may close while it is written to, so it is held. */
+static void publish_after_reply(struct request *request, struct publication *publication, struct publication *each, size_t count)
+{
+    bool waits = publication->consistency == CONSISTENCY_ACKNOWLEDGED;
+    request->reply.published = publication->consistency <= CONSISTENCY_DEFERRED && request->session->protocol->number == 3; /* as each did */
+    publication->waiting = waits ? acknowledgement_open(request) : NULL;
+    core_answer(request);
+    deliver_all(publication, each, count);
+    if (publication->waiting != NULL) {
+        acknowledgement_wait(publication->waiting, &publication->results);
+    } else if (publication->consistency != CONSISTENCY_QUEUED) {
+        if (waits) {
+            snprintf(publication->results.error, sizeof publication->results.error, "%s", happn_status_text(HAPPN_E_MEMORY));
+        }
+        report(request, publication);
+    }
+    core_end(request);
+}
+
+void publisher_answer(struct request *request, struct publication *publication, struct publication *each, size_t count)
+{
+    if (publication == NULL || request->options.no_publish) {
+        core_reply(request);
+        return;
+    }
+    if (publication->consistency != CONSISTENCY_TRANSACTIONAL) {
+        publish_after_reply(request, publication, each, count);
+        return;
+    }
+    deliver_all(publication, each, count);
+    request->reply.published = true;
+    request->reply.has_results = request->options.publish_results;
+    request->reply.results = publication->results;
+    core_reply(request);
+}
