@@ -30,8 +30,14 @@ static uint64_t reference_number(struct request *request)
 void action_off(struct request *request)
 {
     uint64_t number = reference_number(request);
-    size_t removed = str_is(request->channel, "*") ? session_unsubscribe_all(request->session)
-                                                   : session_unsubscribe(request->session, request->channel, number);
+    size_t removed;
+    if (str_is(request->channel, "*")) {
+        removed = session_unsubscribe_all(request->session);
+    } else if (number == 0 && request->options.listener >= 0) {
+        removed = session_unsubscribe_listener(request->session, request->channel, request->options.listener);
+    } else {
+        removed = session_unsubscribe(request->session, request->channel, number);
+    }
     struct str id = request->options.reference_id;
     bool named = json_type_of(id) == JSON_STRING;
     if (!named) {

@@ -24,8 +24,12 @@ static bool subscribe(struct request *request, uint64_t *reference)
 {
     struct request_options *options = &request->options;
     int depth = options->depth > 0 ? options->depth : WILDCARD_DEFAULT_DEPTH;
-    happn_status status = session_subscribe(request->session, request->channel, request->path, request->events,
-                                            language_of(request), depth, options->merge, reference);
+    struct subscribing how = {.events = request->events,
+                              .language = language_of(request),
+                              .depth = depth,
+                              .listener = options->listener,
+                              .merge = options->merge};
+    happn_status status = session_subscribe(request->session, request->channel, request->path, &how, reference);
     if (status == HAPPN_OK) {
         return true;
     }
@@ -75,6 +79,22 @@ static void undo_initial(struct request *request)
     session_unsubscribe(request->session, request->channel, request->reference);
 }
 
+/* Clients of protocol 1 do not find the values in the reply: they get each as an event of its own. */
+static void emit_values(struct request *request)
+{
+    const struct session *session = request->session;
+    if (!request->options.initial_emit || session->protocol->encode_value == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < request->op.count && session->link != NULL; i++) {
+        struct buf *out = session->link->ops->begin(session->link);
+        if (out != NULL) {
+            session->protocol->encode_value(request, &request->op.documents[i], out);
+            session->link->ops->commit(session->link);
+        }
+    }
+}
+
 /* The values leave first, then the events that came while they were fetched: see opening. */
 static void finish_initial(struct request *request)
 {
@@ -87,6 +107,7 @@ static void finish_initial(struct request *request)
     if (reply->count > 1) {
         qsort(reply->documents, reply->count, sizeof *reply->documents, by_modified);
     }
+    emit_values(request);
     core_answer(request);
     struct channel *channel = session_channel(session, request->channel); /* the session may have closed while it was written to */
     if (channel != NULL && channel->opening != NULL) {

@@ -14,7 +14,7 @@
 
 enum option { NO_STORE, NO_PUBLISH, MERGE, PATH_ONLY, INITIAL_CALLBACK, INITIAL_EMIT, CONSISTENCY, DEPTH, REFERENCE_ID, META, WILDCARD,
               NESTED, CRITERIA, TAG, SET_TYPE, INCREMENT, TARGET_CLIENTS, FIELDS, SORT, IF_REV, REV, PUBLISH_RESULTS,
-              NO_DATA_RESPONSE, UPSERT_TYPE, PUBLISH_EACH, EXPLAIN };
+              NO_DATA_RESPONSE, UPSERT_TYPE, PUBLISH_EACH, EXPLAIN, LISTENER };
 
 static const struct {
     struct str name;
@@ -46,6 +46,7 @@ static const struct {
     {STR_LIT("upsertType"), UPSERT_TYPE},
     {STR_LIT("publishEach"), PUBLISH_EACH},
     {STR_LIT("explain"), EXPLAIN},
+    {STR_LIT("listenerId"), LISTENER},
 };
 
 static int find_option(struct str key)
@@ -271,6 +272,9 @@ static void read_option(struct request *request, enum option option, struct str 
     case PUBLISH_EACH:
         out->publish_each = json_true(value);
         return;
+    case LISTENER:
+        out->listener = json_int(value, -1);
+        return;
     case EXPLAIN:
         out->explain = json_true(value);
         return;
@@ -284,7 +288,7 @@ static bool takes_null(enum option option)
 
 void options_read(struct request *request)
 {
-    request->options = (struct request_options){.consistency = 2};
+    request->options = (struct request_options){.consistency = 2, .listener = -1};
     request->error = (happn_error){.status = HAPPN_OK};
     if (json_type_of(request->options_raw) != JSON_OBJECT) {
         return;

@@ -16,6 +16,8 @@ struct protocol {
     /* Appends exactly one message. */
     void (*encode_reply)(const struct request *request, struct buf *out);
     void (*encode_publication)(const struct publication *publication, const struct channel *channel, struct buf *out);
+    /* One value that was there at initialEmit, as an event before the reply; NULL: the reply has them. */
+    void (*encode_value)(const struct request *request, const struct document *document, struct buf *out);
     /* The report of levels 1 and 3; id is the publication's, event_id raw. */
     void (*encode_report)(const struct session *session, struct str id, struct str event_id,
                           const struct publication_results *results, bool acknowledged, struct buf *out);

@@ -51,6 +51,7 @@ struct request_options {
     bool explain;            /* get: how it was answered */
     int64_t if_rev;
     int consistency;         /* 0 to 3 */
+    int64_t listener;        /* on, off: the client's own name of the subscription; -1: not given */
     int depth;               /* on; 0: not given */
     struct str reference_id; /* off: raw JSON value */
     struct str meta;         /* raw JSON object for publications */

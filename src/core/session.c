@@ -184,8 +184,8 @@ static struct channel *join_channel(struct session *session, struct str text, st
     return channel;
 }
 
-happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern, int events,
-                               int language, int depth, bool merge, uint64_t *reference)
+happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern,
+                               const struct subscribing *how, uint64_t *reference)
 {
     if (session->reference_count >= session->core->limits.subscriptions) {
         return HAPPN_E_LIMIT;
@@ -194,25 +194,41 @@ happn_status session_subscribe(struct session *session, struct str channel_text,
     if (entry == NULL) {
         return HAPPN_E_MEMORY;
     }
-    struct channel *channel = join_channel(session, channel_text, pattern, events, language, depth);
+    struct channel *channel = join_channel(session, channel_text, pattern, how->events, how->language, how->depth);
     if (channel == NULL) {
         memory_free(session->core->allocator, entry);
         return HAPPN_E_MEMORY;
     }
     entry->number = ++session->core->last_reference;
-    entry->merge = merge;
+    entry->merge = how->merge;
+    entry->listener = how->listener;
     add_reference(channel, entry);
     *reference = entry->number;
     return HAPPN_OK;
 }
 
-static size_t drop_references(struct channel *channel, uint64_t number)
+/* Which references an `off` means: number 0 is all, or all of one listener. */
+struct dropped {
+    uint64_t number;
+    bool by_listener;
+    int64_t listener;
+};
+
+static bool is_dropped(const struct reference *entry, const struct dropped *which)
+{
+    if (which->by_listener) {
+        return entry->listener == which->listener;
+    }
+    return which->number == 0 || entry->number == which->number;
+}
+
+static size_t drop_references(struct channel *channel, const struct dropped *which)
 {
     size_t dropped = 0;
     struct reference **at = &channel->references;
     while (*at != NULL) {
         struct reference *entry = *at;
-        if (number != 0 && entry->number != number) {
+        if (!is_dropped(entry, which)) {
             at = &entry->next;
             continue;
         }
@@ -232,7 +248,7 @@ static void free_channel(struct channel *channel)
     memory_free(channel->session->core->allocator, channel);
 }
 
-size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference)
+static size_t unsubscribe(struct session *session, struct str channel_text, const struct dropped *which)
 {
     if (session->channel_slots == 0) {
         return 0;
@@ -242,12 +258,22 @@ size_t session_unsubscribe(struct session *session, struct str channel_text, uin
     if (channel == NULL) {
         return 0;
     }
-    size_t dropped = drop_references(channel, reference);
+    size_t dropped = drop_references(channel, which);
     if (channel->references == NULL) {
         *at = channel->next;
         free_channel(channel);
     }
     return dropped;
+}
+
+size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference)
+{
+    return unsubscribe(session, channel_text, &(struct dropped){.number = reference});
+}
+
+size_t session_unsubscribe_listener(struct session *session, struct str channel_text, int64_t listener)
+{
+    return unsubscribe(session, channel_text, &(struct dropped){.by_listener = true, .listener = listener});
 }
 
 size_t session_unsubscribe_all(struct session *session)
@@ -257,7 +283,7 @@ size_t session_unsubscribe_all(struct session *session)
         while (session->channels[i] != NULL) {
             struct channel *channel = session->channels[i];
             session->channels[i] = channel->next;
-            dropped += drop_references(channel, 0);
+            dropped += drop_references(channel, &(struct dropped){.number = 0});
             free_channel(channel);
         }
     }

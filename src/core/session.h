@@ -20,6 +20,7 @@ struct channel {
 struct reference {
     struct reference *next;
     uint64_t number;
+    int64_t listener; /* the client's own name for it (1.x ends its subscriptions by that); -1: none */
     bool merge;
 };
 
@@ -49,14 +50,23 @@ struct session {
     void *link_data;
 };
 
+/* How one `on` wants its events. */
+struct subscribing {
+    int events, language, depth;
+    int64_t listener;
+    bool merge;
+};
+
 /* Subscribes; *reference gets the number. */
-happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern, int events, int language,
-                               int depth, bool merge, uint64_t *reference);
+happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern,
+                               const struct subscribing *how, uint64_t *reference);
 /* The channel with this text; NULL: there is none. */
 struct channel *session_channel(struct session *session, struct str channel_text);
 
 /* Ends one reference on this channel (number 0: all of them), or everything for the channel "*". Returns how many. */
 size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference);
+/* Ends those that have this listener's name. */
+size_t session_unsubscribe_listener(struct session *session, struct str channel_text, int64_t listener);
 size_t session_unsubscribe_all(struct session *session);
 
 /* Tells the peer why, and whether to come back, then closes its link. */

@@ -29,6 +29,11 @@ static void encode_publication(const struct publication *publication, const stru
     shape_publication(shape_of(channel->session), publication, channel, out);
 }
 
+static void encode_value(const struct request *request, const struct document *document, struct buf *out)
+{
+    shape_value(shape_of(request->session), request, document, out);
+}
+
 static void encode_report(const struct session *session, struct str id, struct str event_id,
                           const struct publication_results *results, bool acknowledged, struct buf *out)
 {
@@ -40,15 +45,15 @@ static void encode_disconnect(const struct session *session, struct str reason, 
     shape_disconnect(shape_of(session), reason, out);
 }
 
-#define PROTOCOL(number_, heartbeat_, language_)                                                             \
+#define PROTOCOL(number_, heartbeat_, language_, value_)                                                     \
     {.name = "happn_" #number_, .number = number_, .heartbeat = heartbeat_, .language = language_,           \
-     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_report = encode_report, .encode_disconnect = encode_disconnect}
+     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_value = value_, .encode_report = encode_report, .encode_disconnect = encode_disconnect}
 
 const struct protocol protocols[] = {
-    PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING),
-    PROTOCOL(2, HEARTBEAT_BY_CLIENT, WILDCARD_STRING),
-    PROTOCOL(3, HEARTBEAT_BY_CLIENT, WILDCARD_SEGMENT),
-    PROTOCOL(4, HEARTBEAT_BY_SERVER, WILDCARD_SEGMENT),
+    PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, encode_value),
+    PROTOCOL(2, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, NULL),
+    PROTOCOL(3, HEARTBEAT_BY_CLIENT, WILDCARD_SEGMENT, NULL),
+    PROTOCOL(4, HEARTBEAT_BY_SERVER, WILDCARD_SEGMENT, NULL),
 };
 
 const struct protocol *protocol_find(struct str name)

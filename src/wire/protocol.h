@@ -23,6 +23,7 @@ struct shape {
 void shape_reply(const struct shape *shape, const struct request *request, struct buf *out);
 void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,
                        struct buf *out);
+void shape_value(const struct shape *shape, const struct request *request, const struct document *document, struct buf *out);
 void shape_report(const struct shape *shape, struct str id, struct str event_id, const struct publication_results *results,
                   bool acknowledged, struct buf *out);
 void shape_disconnect(const struct shape *shape, struct str reason, struct buf *out);

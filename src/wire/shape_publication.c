@@ -37,11 +37,10 @@ static void add_custom_meta(struct str meta, struct buf *out)
 }
 
 /* "<session>-<eventId>"; an eventId that is a text joins without its quotes. */
-static void add_publication_id(const struct publication *publication, struct buf *out)
+static void add_publication_id(const struct session *publisher, struct str id, struct buf *out)
 {
-    struct str id = publication->event_id;
     buf_add_lit(out, ",\"publicationId\":\"");
-    buf_add_text(out, publication->publisher->id);
+    buf_add_text(out, publisher->id);
     buf_add_char(out, '-');
     enum json_type type = json_type_of(id);
     if (type == JSON_STRING) {
@@ -127,12 +126,34 @@ void shape_publication(const struct shape *shape, const struct publication *publ
     buf_add_text(out, publication->publisher->id);
     buf_add_lit(out, "\",\"consistency\":");
     buf_add_i64(out, publication->consistency);
-    add_publication_id(publication, out);
+    add_publication_id(publication->publisher, publication->event_id, out);
     add_depth(publication, channel, out);
     add_custom_meta(publication->meta, out);
     buf_add_lit(out, "},\"protocol\":\"");
     buf_add_text(out, shape->protocol);
     buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
+}
+
+void shape_value(const struct shape *shape, const struct request *request, const struct document *document, struct buf *out)
+{
+    buf_add_lit(out, "{\"data\":");
+    json_add_raw(out, document->data);
+    buf_add_lit(out, ",\"_meta\":{\"channel\":");
+    json_add_string(out, request->channel);
+    buf_add_lit(out, ",\"action\":\"/ON@");
+    size_t quote = out->len;
+    json_add_string(out, request->channel);
+    if (out->status == HAPPN_OK) { /* continues the string that was opened: take its quote out */
+        memmove(out->ptr + quote, out->ptr + quote + 1, out->len - quote - 1);
+        out->len--;
+    }
+    buf_add_lit(out, ",\"type\":\"data\",\"sessionId\":\"");
+    buf_add_text(out, request->session->id);
+    buf_add_lit(out, "\",\"consistency\":2");
+    add_publication_id(request->session, request->event_id, out);
+    buf_add_lit(out, "},\"protocol\":\"");
+    buf_add_text(out, shape->protocol);
+    buf_add_lit(out, "\",\"__outbound\":true}");
 }
 
 void shape_report(const struct shape *shape, struct str id, struct str event_id, const struct publication_results *results,
