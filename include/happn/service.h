@@ -29,6 +29,14 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_layer(happn_service *ser
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_route(happn_service *service, const char *method, const char *path,
                                                               happn_route_fn fn, void *arg);
 
+/* Which store keeps which paths, while the service runs: from now on paths that the pattern (`*` is any text) means belong to the
+ * datastore of this name. The longest pattern counts. Documents are not moved: what another store has at such paths is out of
+ * sight until the pattern is removed. E_ARGUMENT: no such datastore; E_NOT_FOUND: no such pattern; E_CLOSED: it does not run. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_datastore_pattern(happn_service *service, const char *pattern,
+                                                                          const char *datastore, happn_error *error);
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_remove_datastore_pattern(happn_service *service, const char *pattern,
+                                                                             happn_error *error);
+
 /* Opens the store, loads scripts, listens. done is called once, later; after a failure only close is left. */
 HAPPN_API void happn_service_start(happn_service *service, happn_done_fn done, void *arg);
 

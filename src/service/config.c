@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "json/scan.h"
 
-enum kind { BOOL, INT, TEXT, FILE_NAME, CHOICE, LAYERS, ROUTES, LATER_KEY, IGNORED_KEY };
+enum kind { BOOL, INT, TEXT, FILE_NAME, CHOICE, LAYERS, ROUTES, STORES, LATER_KEY, IGNORED_KEY };
 #define KIND_BOOL BOOL
 #define KIND_INT INT
 #define KIND_TEXT TEXT
@@ -18,6 +18,7 @@ enum kind { BOOL, INT, TEXT, FILE_NAME, CHOICE, LAYERS, ROUTES, LATER_KEY, IGNOR
 #define KIND_CHOICE CHOICE
 #define KIND_LAYERS LAYERS
 #define KIND_ROUTES ROUTES
+#define KIND_STORES STORES
 
 enum { KEY_BYTES = 256 };
 
@@ -145,10 +146,9 @@ static happn_status out_of_memory(struct reader *reader)
     return error_set(reader->error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
 }
 
-/* A complete path. "" stays "": nothing was named. */
-static happn_status join_file(struct reader *reader, struct str file, struct str *out)
+/* "" stays "": nothing was named. */
+happn_status config_file_name(struct config *config, struct str file, struct str *out)
 {
-    struct config *config = reader->config;
     if (file.len == 0 || file.ptr[0] == '/') {
         *out = arena_str(&config->arena, file);
     } else {
@@ -159,7 +159,12 @@ static happn_status join_file(struct reader *reader, struct str file, struct str
         }
         *out = str_make(text, len);
     }
-    return out->ptr != NULL ? HAPPN_OK : out_of_memory(reader);
+    return out->ptr != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
+}
+
+static happn_status join_file(struct reader *reader, struct str file, struct str *out)
+{
+    return config_file_name(reader->config, file, out) == HAPPN_OK ? HAPPN_OK : out_of_memory(reader);
 }
 
 static happn_status read_text(struct reader *reader, const char *path, struct str value, struct str *out)
@@ -306,6 +311,11 @@ static happn_status read_value(struct reader *reader, const struct key *key, con
     case LAYERS:
     case ROUTES:
         return read_scripts(reader, key, value, field);
+    case STORES: {
+        happn_error error = {.status = HAPPN_OK};
+        happn_status status = config_read_stores(reader->config, value, field, &error);
+        return status == HAPPN_OK ? HAPPN_OK : fail_at(reader, at, "%s: %s", key->path, error.message);
+    }
     case LATER_KEY:
         return says_no(value) ? HAPPN_OK : fail_at(reader, at, "%s: %s", key->path, key->text);
     case IGNORED_KEY:
@@ -368,6 +378,7 @@ static struct str first_choice(struct arena *arena, const char *choices)
 #define DEFAULT_CHOICE(field, fallback) config->field = first_choice(&config->arena, fallback)
 #define DEFAULT_LAYERS(field, fallback) config->field = (struct config_scripts){NULL, 0}
 #define DEFAULT_ROUTES(field, fallback) config->field = (struct config_scripts){NULL, 0}
+#define DEFAULT_STORES(field, fallback) config->field = (struct config_stores){NULL, 0}
 
 static void set_defaults(struct config *config)
 {

@@ -18,6 +18,22 @@ struct config_scripts {
     size_t count;
 };
 
+/* One store of services.data.config.datastores. */
+struct config_store {
+    struct str name;
+    struct str file;       /* complete path; empty: in memory */
+    struct str durability; /* empty: as services.data.config.durability says */
+    int64_t cache_bytes;   /* 0: as services.data.config.cacheBytes says */
+    bool is_default;
+    struct str *patterns;
+    size_t pattern_count;
+};
+
+struct config_stores {
+    struct config_store *items;
+    size_t count;
+};
+
 #define CONFIG_BOOL bool
 #define CONFIG_INT int64_t
 #define CONFIG_TEXT struct str
@@ -25,6 +41,7 @@ struct config_scripts {
 #define CONFIG_CHOICE struct str
 #define CONFIG_LAYERS struct config_scripts
 #define CONFIG_ROUTES struct config_scripts
+#define CONFIG_STORES struct config_stores
 
 /* All texts are NUL terminated and live as long as the configuration. */
 struct config {
@@ -48,6 +65,12 @@ happn_status config_parse(struct config *config, const struct allocator *allocat
 
 /* Sets one key by its dotted path to a JSON value. Afterwards the configuration is as before when it fails. */
 happn_status config_set(struct config *config, const char *key, struct str value, happn_error *error);
+
+/* The complete name of a file that the configuration names. E_MEMORY. */
+happn_status config_file_name(struct config *config, struct str file, struct str *out);
+
+/* The list of datastores. */
+happn_status config_read_stores(struct config *config, struct str json, struct config_stores *out, happn_error *error);
 
 void config_fini(struct config *config);
 

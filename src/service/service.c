@@ -9,8 +9,6 @@
 #include "core/layers.h"
 #include "core/session.h"
 #include "store/datastores.h"
-#include "store/memory.h"
-#include "store/sqlite.h"
 #include "wire/message.h"
 
 enum { POLL_MS = 5, IN_FLIGHT_MS = 5000, GRACE_MS = 2000 };
@@ -72,6 +70,8 @@ static void apply_config(happn_service *service)
     const struct config *config = &service->config;
     struct core *core = &service->core;
     core->compat = (int)config->compat;
+    core->acknowledge_ms = config->acknowledge_ms;
+    core->publishes_each_remove = config->publish_each_remove;
     core->limits.message_bytes = (size_t)config->message_bytes;
     core->limits.subscriptions = (size_t)config->subscriptions;
     core->limits.pending_requests = (size_t)config->pending;
@@ -94,26 +94,6 @@ static happn_status open_log(happn_service *service, happn_error *error)
         p += len + (p[len] == '\n');
     }
     return status;
-}
-
-static happn_status open_store(happn_service *service, happn_error *error)
-{
-    const struct config *config = &service->config;
-    struct core *core = &service->core;
-    struct provider *provider;
-    core->stores = datastores_new(core->loop, core->allocator);
-    if (core->stores == NULL) {
-        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
-    }
-    if (config->data_file.len == 0) {
-        happn_status status = store_memory_open(core->loop, core->allocator, &provider);
-        return status == HAPPN_OK ? datastores_add(core->stores, "default", provider, true, error) : status;
-    }
-    struct sqlite_options options = {.file = config->data_file.ptr,
-                                     .sync = str_is(config->durability, "fsync"),
-                                     .cache_bytes = (size_t)config->cache_bytes};
-    happn_status status = store_sqlite_open(core->loop, core->allocator, &options, &provider, error);
-    return status == HAPPN_OK ? datastores_add(core->stores, "default", provider, true, error) : status;
 }
 
 static happn_status open_listener(happn_service *service, happn_error *error)
@@ -143,7 +123,7 @@ static happn_status open_all(happn_service *service, happn_error *error)
     apply_config(service);
     happn_status status = open_log(service, error);
     if (status == HAPPN_OK) {
-        status = open_store(service, error);
+        status = service_open_stores(service, error);
     }
     if (status == HAPPN_OK) {
         status = service_open_scripts(service, error);

@@ -33,6 +33,9 @@ struct happn_service {
     void *closed_arg;
 };
 
+/* The stores that the configuration names, one in memory when it names none. */
+happn_status service_open_stores(happn_service *service, happn_error *error);
+
 /* The scripts that the configuration names; nothing when it names none. */
 happn_status service_open_scripts(happn_service *service, happn_error *error);
 void service_close_scripts(happn_service *service, void (*closed)(void *service));
