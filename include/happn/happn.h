@@ -9,6 +9,7 @@
 #include "happn/runtime.h"
 #include "happn/service.h"
 #include "happn/status.h"
+#include "happn/transfer.h"
 #include "happn/version.h"
 
 #endif

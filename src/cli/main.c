@@ -12,6 +12,9 @@ static const struct {
     const char *text;
 } commands[] = {
     {"serve", command_serve, "starts a server"},
+    {"import", command_import, "reads documents of happn-3, or exported ones, into a database"},
+    {"export", command_export, "writes the documents of a database as JSON lines"},
+    {"backup", command_backup, "copies a database, also while it is being served"},
 };
 
 static void print_help(FILE *out)
