@@ -138,6 +138,7 @@ int happn_mb_set(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const
                  const char *options, size_t options_len);
 int happn_mb_get(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options, size_t options_len);
 int happn_mb_get_paths(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path);
+int happn_mb_count(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options, size_t options_len);
 int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
                     size_t options_len);
 int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options, size_t options_len);

@@ -28,6 +28,11 @@ export interface Client {
   get(path: string, options?: Options): Promise<any>;
   get(path: string, callback: Callback<any>): void;
   get(path: string, options: Options, callback: Callback<any>): void;
+  count(path: string, options?: object): Promise<{ value: number; _meta: Meta }>;
+  count(path: string, options: object, callback: Callback<{ value: number; _meta: Meta }>): void;
+  increment(path: string, gauge?: string, by?: number, options?: object): Promise<{ value: number; gauge: string; _meta: Meta }>;
+  setSibling(path: string, data: unknown, options?: object): Promise<any>;
+  publish(path: string, data: unknown, options?: object): Promise<any>;
   getPaths(path: string): Promise<{ _meta: Meta }[]>;
   getPaths(path: string, callback: Callback<{ _meta: Meta }[]>): void;
   remove(path: string, options?: Options): Promise<any>;

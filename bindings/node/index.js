@@ -198,6 +198,31 @@ class Client {
     return deliver(this.ask('happn_mb_get_paths', path).then(list), callback);
   }
 
+  /** How many documents a get would find: { value }. */
+  count(path, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    return deliver(this.ask('happn_mb_count', path, text(options)).then(withMeta), callback);
+  }
+
+  /** increment(path, [gauge], [by], [options], [callback]): adds to a counter of the document, atomically. */
+  increment(path, ...rest) {
+    const callback = typeof rest[rest.length - 1] === 'function' ? rest.pop() : undefined;
+    const [gauge = 'counter', by = 1, options = {}] = rest;
+    return this.set(path, gauge, { ...options, increment: by }, callback);
+  }
+
+  /** Stores below the path under a new name: `_meta.path` of the answer. */
+  setSibling(path, data, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    return this.set(path, data, { ...options, set_type: 'sibling' }, callback);
+  }
+
+  /** Tells the subscribers without storing anything. */
+  publish(path, data, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    return this.set(path, data, { ...options, noStore: true }, callback);
+  }
+
   remove(path, options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
     return deliver(this.ask('happn_mb_remove', path, text(options)).then(withMeta), callback);

@@ -45,6 +45,9 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_set(happn_client *client, con
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_get(happn_client *client, const char *path, const char *options,
                                                        happn_result_fn done, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_get_paths(happn_client *client, const char *path, happn_result_fn done, void *arg);
+/* How many documents a get would find: data is {"value":n}. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_count(happn_client *client, const char *path, const char *options,
+                                                         happn_result_fn done, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_remove(happn_client *client, const char *path, const char *options,
                                                           happn_result_fn done, void *arg);
 

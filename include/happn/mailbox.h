@@ -60,6 +60,8 @@ HAPPN_API HAPPN_MUST_USE int happn_mb_set(happn_mailbox *mailbox, uint64_t ticke
 HAPPN_API HAPPN_MUST_USE int happn_mb_get(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
                                           size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_get_paths(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path);
+HAPPN_API HAPPN_MUST_USE int happn_mb_count(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path,
+                                            const char *options, size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path,
                                              const char *options, size_t options_len);
 /* DONE answers the subscribing; then DATA with the same ticket; END after off or close. */

@@ -364,6 +364,12 @@ happn_status happn_client_get_paths(happn_client *client, const char *path, happ
     return carry_out(client, &call);
 }
 
+happn_status happn_client_count(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
+{
+    struct call call = {"count", path, PATH_FOR_GET, STR_LIT("null"), str_of(options), done, arg};
+    return carry_out(client, &call);
+}
+
 happn_status happn_client_remove(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
 {
     struct call call = {"remove", path, PATH_FOR_REMOVE, STR_LIT("null"), str_of(options), done, arg};

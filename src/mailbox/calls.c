@@ -397,6 +397,12 @@ static void run_get_paths(struct call *call)
     answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_get_paths(client, call->path, on_result, call));
 }
 
+static void run_count(struct call *call)
+{
+    happn_client *client = client_of(call);
+    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_count(client, call->path, call->options, on_result, call));
+}
+
 static void run_remove(struct call *call)
 {
     happn_client *client = client_of(call);
@@ -611,6 +617,11 @@ int happn_mb_get(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const
 int happn_mb_get_paths(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path)
 {
     return ask_path(mailbox, ticket, client, run_get_paths, (struct texts){.path = path});
+}
+
+int happn_mb_count(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options, size_t options_len)
+{
+    return ask_path(mailbox, ticket, client, run_count, (struct texts){path, NULL, 0, options, options_len});
 }
 
 int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,

@@ -22,6 +22,8 @@ struct config_scripts {
 struct config_store {
     struct str name;
     struct str file;       /* complete path; empty: in memory */
+    struct str provider;   /* as it was written; empty: memory or SQLite, depending on the file */
+    struct str settings;   /* raw JSON object, or not set */
     struct str durability; /* empty: as services.data.config.durability says */
     int64_t cache_bytes;   /* 0: as services.data.config.cacheBytes says */
     bool is_default;

@@ -94,7 +94,8 @@ static happn_status read_provider(struct store_reader *reader, struct str value)
             return HAPPN_OK;
         }
     }
-    return status != HAPPN_OK ? status : error_set(reader->error, HAPPN_E_CONFIG, "the provider %s is not known, there are memory and sqlite", name.ptr);
+    reader->store->provider = name; /* the host's, perhaps: it is asked for when the store is opened */
+    return status;
 }
 
 static happn_status read_member(struct store_reader *reader, struct str key, struct str value)
@@ -110,7 +111,8 @@ static happn_status read_member(struct store_reader *reader, struct str key, str
         return read_patterns(reader, value);
     }
     if (json_text_is(key, STR_LIT("settings"))) {
-        return read_settings(reader, value);
+        reader->store->settings = value;
+        return HAPPN_OK;
     }
     if (json_text_is(key, STR_LIT("provider"))) {
         return read_provider(reader, value);
@@ -127,6 +129,10 @@ static happn_status read_store(struct store_reader *reader, struct str value)
     happn_status status = HAPPN_OK;
     for (struct json_iter it = json_iter(value); status == HAPPN_OK && json_next(&it);) {
         status = read_member(reader, it.key, it.value);
+    }
+    bool is_ours = reader->store->provider.len == 0; /* settings of the host's providers are theirs */
+    if (status == HAPPN_OK && is_ours && str_is_set(reader->store->settings)) {
+        status = read_settings(reader, reader->store->settings);
     }
     if (status == HAPPN_OK && reader->store->name.len == 0) {
         return error_set(reader->error, HAPPN_E_CONFIG, "each datastore needs a name");

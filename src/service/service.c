@@ -189,6 +189,7 @@ static void free_service(uv_handle_t *handle)
     core_fini(&service->core);
     log_close(service->core.log);
     config_fini(&service->config);
+    service_forget_providers(service);
     void (*closed)(void *) = service->closed;
     void *closed_arg = service->closed_arg;
     runtime_remove(service->runtime, &service->part);

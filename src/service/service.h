@@ -4,6 +4,7 @@
 
 #include "base/runtime.h"
 #include "core/core.h"
+#include "happn/provider.h"
 #include "happn/service.h"
 #include "net/listener.h"
 #include "script/scripts.h"
@@ -12,8 +13,17 @@
 enum service_state { SERVICE_NEW, SERVICE_STARTING, SERVICE_OPEN, SERVICE_FAILED, SERVICE_CLOSING };
 enum service_step { STEP_NEXT, STEP_IN_FLIGHT, STEP_SCRIPTS_CLOSED, STEP_LISTENER_CLOSED };
 
+/* A provider of the host's. */
+struct host_provider {
+    struct host_provider *next;
+    const happn_provider_ops *ops;
+    void *host;
+    char name[64];
+};
+
 struct happn_service {
     struct runtime_part part;
+    struct host_provider *providers;
     happn_runtime *runtime;
     struct config config;
     struct core core;
@@ -35,6 +45,8 @@ struct happn_service {
 
 /* The stores that the configuration names, one in memory when it names none. */
 happn_status service_open_stores(happn_service *service, happn_error *error);
+
+void service_forget_providers(happn_service *service);
 
 /* The scripts that the configuration names; nothing when it names none. */
 happn_status service_open_scripts(happn_service *service, happn_error *error);

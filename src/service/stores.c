@@ -1,10 +1,65 @@
 /* The stores of a service, as the configuration names them. */
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "service/service.h"
 #include "store/datastores.h"
+#include "store/host.h"
 #include "store/memory.h"
 #include "store/sqlite.h"
+
+static struct host_provider *find_provider(const happn_service *service, const char *name)
+{
+    struct host_provider *provider = service->providers;
+    while (provider != NULL && strcmp(provider->name, name) != 0) {
+        provider = provider->next;
+    }
+    return provider;
+}
+
+happn_status happn_service_add_provider(happn_service *service, const char *name, const happn_provider_ops *ops, void *host,
+                                        happn_error *error)
+{
+    if (service->state != SERVICE_NEW) {
+        return error_set(error, HAPPN_E_ARGUMENT, "the service has been started: the provider %s comes too late", name);
+    }
+    if (ops == NULL || ops->size < sizeof *ops || ops->open == NULL || ops->read == NULL || ops->write == NULL || ops->erase == NULL ||
+        ops->walk == NULL || ops->last_rev == NULL || ops->close == NULL || (ops->begin == NULL) != (ops->end == NULL)) {
+        return error_set(error, HAPPN_E_ARGUMENT, "the provider %s lacks a function: only begin and end, together, may be NULL", name);
+    }
+    if (name[0] == '\0' || strlen(name) >= sizeof service->providers->name || find_provider(service, name) != NULL) {
+        return error_set(error, HAPPN_E_ARGUMENT, "a provider's name must be new and have 1 to 63 bytes: %.100s", name);
+    }
+    struct host_provider *provider = memory_zalloc(service->core.allocator, sizeof *provider);
+    if (provider == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
+    *provider = (struct host_provider){.next = service->providers, .ops = ops, .host = host};
+    snprintf(provider->name, sizeof provider->name, "%s", name);
+    service->providers = provider;
+    return HAPPN_OK;
+}
+
+void service_forget_providers(happn_service *service)
+{
+    while (service->providers != NULL) {
+        struct host_provider *next = service->providers->next;
+        memory_free(service->core.allocator, service->providers);
+        service->providers = next;
+    }
+}
+
+static happn_status open_host_store(happn_service *service, const struct config_store *store, struct provider **out, happn_error *error)
+{
+    const struct host_provider *provider = find_provider(service, store->provider.ptr);
+    if (provider == NULL) {
+        return error_set(error, HAPPN_E_CONFIG, "the provider %s of the datastore %s is not known, there are memory and sqlite, and what the program adds",
+                         store->provider.ptr, store->name.ptr);
+    }
+    struct str settings = str_is_set(store->settings) ? store->settings : STR_LIT("{}");
+    return store_host_open(service->core.loop, service->core.allocator, provider->ops, provider->host, settings, out, error);
+}
 
 static happn_status open_one(happn_service *service, const struct config_store *store, happn_error *error)
 {
@@ -12,7 +67,12 @@ static happn_status open_one(happn_service *service, const struct config_store *
     struct core *core = &service->core;
     struct provider *provider;
     happn_status status;
-    if (store->file.len == 0) {
+    if (store->provider.len != 0) {
+        status = open_host_store(service, store, &provider, error);
+        if (status != HAPPN_OK) {
+            return status;
+        }
+    } else if (store->file.len == 0) {
         status = store_memory_open(core->loop, core->allocator, &provider);
         if (status != HAPPN_OK) {
             return error_set(error, status, "%s", happn_status_text(status));

@@ -81,7 +81,7 @@ test('what cannot be is refused at the start, by name', async () => {
   const bad = [
     ['[{"patterns":[]}]', /each datastore needs a name/],
     ['[{"name":"a","nmae":1}]', /nmae is not known/],
-    ['[{"name":"a","provider":"mongo"}]', /the provider mongo is not known/],
+    ['[{"name":"a","provider":"mongo"}]', /the provider mongo of the datastore a is not known/],
     ['[{"name":"a"},{"name":"a"}]', /two datastores with the name a/],
     ['5', /must be a list of datastores/],
     ['[{"name":"a","settings":{"filename":"/nowhere/at/all.db"}}]', /cannot open/],

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json/scan.h"
+#include "store/host.h"
 #include "store/memory.h"
 
 #ifndef HAPPN_SOURCE_DIR
@@ -11,11 +12,18 @@
 #endif
 
 static struct store_fixture fixture;
+/* examples/provider.c, which is outside of the library. */
+extern const happn_provider_ops example_provider;
+static bool is_host;
 static bool persists; /* is the provider under test sqlite? */
 
 static void open_provider(void)
 {
     happn_error error = {.status = HAPPN_OK};
+    if (is_host) {
+        assert_int_equal(store_host_open(&fixture.loop, &memory_default, &example_provider, NULL, STR_LIT("{}"), &fixture.provider, &error), HAPPN_OK);
+        return;
+    }
     happn_status status = persists ? fixture_open_sqlite(&fixture, &(struct sqlite_options){.sync = false}, &error)
                                    : store_memory_open(&fixture.loop, NULL, &fixture.provider);
     if (status != HAPPN_OK) {
@@ -23,10 +31,21 @@ static void open_provider(void)
     }
 }
 
+static int set_up_host(void **state)
+{
+    (void)state;
+    persists = false;
+    is_host = true;
+    fixture_init(&fixture);
+    open_provider();
+    return 0;
+}
+
 static int set_up_memory(void **state)
 {
     (void)state;
     persists = false;
+    is_host = false;
     fixture_init(&fixture);
     open_provider();
     return 0;
@@ -36,6 +55,7 @@ static int set_up_sqlite(void **state)
 {
     (void)state;
     persists = true;
+    is_host = false;
     fixture_init(&fixture);
     open_provider();
     return 0;
@@ -579,6 +599,6 @@ static void observed_wildcards(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite)};
+    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), ON(host)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,18 @@ test('set, get, remove, paths', () => withClient(async (client) => {
   assert.strictEqual((await client.remove('/*')).removed, 2);
 }));
 
+test('searches, counters, siblings', () => withClient(async (client) => {
+  for (let n = 0; n < 5; n++) await client.set(`/s/${n}`, { n });
+  const found = await client.get('/s/*', { criteria: { n: { $gt: 1 } }, options: { sort: { n: -1 }, limit: 2 } });
+  assert.deepStrictEqual(found.map((item) => item.n), [4, 3]);
+  assert.strictEqual((await client.count('/s/*', { criteria: { n: { $lt: 3 } } })).value, 3);
+  assert.strictEqual((await client.increment('/c', 'hits', 2)).value, 2);
+  assert.strictEqual((await client.increment('/c', 'hits')).value, 3);
+  assert.match((await client.setSibling('/sib', { a: 1 }))._meta.path, /^\/sib\//);
+  await client.publish('/none', { a: 1 });
+  assert.strictEqual(await client.get('/none'), null);
+}));
+
 test('callbacks', () => withClient((client) => new Promise((resolve, reject) => {
   client.on('/c', { event_type: 'set' }, (data, meta) => {
     assert.deepStrictEqual(data, { n: 1 });
@@ -61,7 +73,7 @@ test('events and handles', () => withClient(async (client) => {
 test('errors', () => withClient(async (client) => {
   await assert.rejects(client.set('/a/*', 1), { name: 'BadPath', status: -7 });
   await assert.rejects(client.on('*/b', () => {}), /subscribe failed/);
-  await assert.rejects(client.set('/a', 1, { consistency: 3 }), { status: -20 });
+  await assert.rejects(client.set('/a', 1, { targetClients: 5 }), /targetClients must be an array/);
   await assert.rejects(happn.connect('ws://127.0.0.1:1'), /could not connect to 127.0.0.1:1/);
 }));
 

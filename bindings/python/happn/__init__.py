@@ -319,6 +319,23 @@ class Client:
         items = found if isinstance(found, list) else [found] if found else []
         return [item["_meta"]["path"] for item in items]
 
+    async def count(self, path: str, **options: Any) -> int:
+        """How many documents a get with these options (criteria, ...) would find."""
+        return json.loads((await self._call(_native.happn_mb_count, path, _options(options)))[1])["value"]
+
+    async def increment(self, path: str, gauge: str = "counter", by: float = 1, **options: Any) -> float:
+        """Adds to a counter of the document, atomically; returns its new value."""
+        return json.loads((await self._call(_native.happn_mb_set, path, _encode(gauge), _options({**options, "increment": by})))[1])["value"]
+
+    async def set_sibling(self, path: str, data: Any, **options: Any) -> str:
+        """Stores below the path under a new name; returns its path."""
+        meta, _ = await self._call(_native.happn_mb_set, path, _encode(data), _options({**options, "set_type": "sibling"}))
+        return json.loads(meta)["path"]
+
+    async def publish(self, path: str, data: Any, **options: Any) -> None:
+        """Tells the subscribers without storing anything."""
+        await self._call(_native.happn_mb_set, path, _encode(data), _options({**options, "noStore": True, "noDataResponse": True}))
+
     async def remove(self, path: str, **options: Any) -> int:
         """Removes what matches; returns how many there were."""
         return json.loads((await self._call(_native.happn_mb_remove, path, _options(options)))[1])["removed"]

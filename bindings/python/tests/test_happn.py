@@ -37,6 +37,22 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
         self.assertIn("created", meta)
         self.assertEqual(await self.client.remove("/*"), 2)
 
+    async def test_searches_and_counters(self):
+        for n in range(5):
+            await self.client.set(f"/s/{n}", {"n": n})
+        found = await self.client.get("/s/*", criteria={"n": {"$gt": 1}}, options={"sort": {"n": -1}, "limit": 2})
+        self.assertEqual([item["n"] for item in found], [4, 3])
+        self.assertEqual(await self.client.count("/s/*", criteria={"n": {"$lt": 3}}), 3)
+        self.assertEqual(await self.client.remove("/s/*", criteria={"n": {"$in": [0, 1]}}), 2)
+        self.assertEqual(await self.client.increment("/c", "hits", 2), 2)
+        self.assertEqual(await self.client.increment("/c", "hits"), 3)
+        path = await self.client.set_sibling("/sib", {"a": 1})
+        self.assertTrue(path.startswith("/sib/"))
+        await self.client.publish("/sib/none", {"a": 1})
+        self.assertIsNone(await self.client.get("/sib/none"))
+        with self.assertRaisesRegex(happn.HappnError, "unknown operator"):
+            await self.client.get("/s/*", criteria={"n": {"$foo": 1}})
+
     async def test_events_by_iterating(self):
         async def read():
             seen = []
@@ -78,8 +94,8 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
             await self.client.set("/a/*", 1)
         with self.assertRaises(ValueError):
             await self.client.set("/a", float("nan"))
-        with self.assertRaises(happn.Unsupported):
-            await self.client.set("/a", 1, consistency=3)
+        with self.assertRaisesRegex(happn.HappnError, "targetClients must be an array"):
+            await self.client.set("/a", 1, targetClients=5)
         with self.assertRaises(happn.Refused) as caught:
             await self.client.on("*/b")
         self.assertIn("subscribe failed", str(caught.exception))
