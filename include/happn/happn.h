@@ -5,6 +5,7 @@
 #include "happn/client.h"
 #include "happn/layer.h"
 #include "happn/mailbox.h"
+#include "happn/protocol.h"
 #include "happn/provider.h"
 #include "happn/route.h"
 #include "happn/runtime.h"

@@ -24,7 +24,7 @@ void action_configure_session(struct request *request)
 {
     struct session *session = request->session;
     struct str name = json_string(&request->arena, json_get(request->data, "protocol"));
-    session->protocol = session->core->wire->find(name);
+    session->protocol = session->core->wire->find(session->core, name);
     request->reply.kind = REPLY_DATA;
     request->reply.data = STR_LIT("null");
     core_reply(request);

@@ -54,7 +54,8 @@ void core_fini(struct core *core)
 void core_receive(struct session *session, struct str text)
 {
     if (!session->is_closed) {
-        session->core->wire->receive(session, text);
+        void (*receive)(struct session *, struct str) = session->protocol->receive;
+        (receive != NULL ? receive : session->core->wire->receive)(session, text);
     }
 }
 

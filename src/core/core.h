@@ -42,7 +42,7 @@ struct wire_ops {
     /* The protocol that a session has before it says anything. */
     const struct protocol *first;
     /* The protocol for the text in configure-session. */
-    const struct protocol *(*find)(struct str name);
+    const struct protocol *(*find)(const struct core *core, struct str name);
 };
 
 struct core {
@@ -57,6 +57,7 @@ struct core {
     struct route *routes;
     bool (*script_route)(void *scripts, happn_http *http); /* asked when no route matches */
     void *scripts;
+    struct host_protocol *host_protocols; /* wire's */
     struct session *sessions;
     size_t session_count;
     size_t request_count;

@@ -13,6 +13,8 @@ struct protocol {
     int number;                  /* 1 to 4 */
     enum { HEARTBEAT_BY_CLIENT, HEARTBEAT_BY_SERVER } heartbeat;
     int language;                /* of `on`: enum wildcard_language */
+    /* Reads one message in place of wire_ops; NULL: wire_ops does. */
+    void (*receive)(struct session *session, struct str text);
     /* Appends exactly one message. */
     void (*encode_reply)(const struct request *request, struct buf *out);
     void (*encode_publication)(const struct publication *publication, const struct channel *channel, struct buf *out);

@@ -9,6 +9,7 @@
 #include "core/layers.h"
 #include "core/session.h"
 #include "store/datastores.h"
+#include "wire/host_protocol.h"
 #include "wire/message.h"
 
 enum { POLL_MS = 5, IN_FLIGHT_MS = 5000, GRACE_MS = 2000 };
@@ -186,6 +187,7 @@ static void free_service(uv_handle_t *handle)
     happn_service *service = handle->data;
     const struct allocator *allocator = service->core.allocator;
     log_write(service->core.log, LOG_INFO, "service", "stopped");
+    host_protocol_forget_all(&service->core);
     core_fini(&service->core);
     log_close(service->core.log);
     config_fini(&service->config);

@@ -59,22 +59,26 @@ static void split_channel(struct request *request)
     request->path = str_skip(text, (size_t)(at - text.ptr) + 1);
 }
 
+void message_name(struct request *request, struct str action, struct str path)
+{
+    request->action_text = action;
+    request->action = action_of(action);
+    request->path = path;
+    request->path_is_text = str_is_set(path);
+    if (request->path_is_text && (request->action == ACTION_ON || request->action == ACTION_OFF)) {
+        split_channel(request);
+    }
+}
+
 static void fill(struct request *request, const struct json_member *members)
 {
-    request->action_text = json_string(&request->arena, members[M_ACTION].value);
-    request->action = action_of(request->action_text);
     request->event_id = members[M_EVENT_ID].value;
     request->session_id = members[M_SESSION_ID].value;
     request->data = members[M_DATA].value;
     request->options_raw = members[M_OPTIONS].value;
     request->path_raw = members[M_PATH].value;
-    request->path_is_text = json_type_of(request->path_raw) == JSON_STRING;
-    if (request->path_is_text) {
-        request->path = json_string(&request->arena, request->path_raw);
-    }
-    if (request->path_is_text && (request->action == ACTION_ON || request->action == ACTION_OFF)) {
-        split_channel(request);
-    }
+    struct str path = json_type_of(request->path_raw) == JSON_STRING ? json_string(&request->arena, request->path_raw) : STR_NONE;
+    message_name(request, json_string(&request->arena, members[M_ACTION].value), path);
 }
 
 static void name_members(struct json_member members[MEMBERS])

@@ -10,6 +10,9 @@ extern const struct wire_ops wire_ops;
 /* One message of a session. */
 void message_receive(struct session *session, struct str text);
 
+/* Gives the request its action and its path, both decoded; path unset: none. */
+void message_name(struct request *request, struct str action, struct str path);
+
 /* Answers a JSON string that belongs to the transport ("primus::ping::1"); false when it is none. */
 bool primus_receive(struct session *session, struct str text);
 

@@ -7,6 +7,8 @@
 
 #include "wire/protocol.h"
 
+#include "wire/host_protocol.h"
+
 static const struct shape shapes[] = {
     {.protocol = "happn_1", .outbound_mark = true, .ids = true, .remove_time = true},
     {.protocol = "happn_2", .outbound_mark = true, .ids = true, .remove_time = true},
@@ -56,8 +58,12 @@ const struct protocol protocols[] = {
     PROTOCOL(4, HEARTBEAT_BY_SERVER, WILDCARD_SEGMENT, NULL),
 };
 
-const struct protocol *protocol_find(struct str name)
+const struct protocol *protocol_find(const struct core *core, struct str name)
 {
+    const struct protocol *host = str_is_set(name) ? host_protocol_find(core, name) : NULL;
+    if (host != NULL) {
+        return host;
+    }
     struct str head = STR_LIT("happn_");
     if (!str_is_set(name) || !str_starts(name, head)) {
         return &protocols[0];

@@ -7,8 +7,8 @@
 
 extern const struct protocol protocols[4]; /* number 1 first */
 
-/* happn_2* is 2, happn_3* is 3, happn_4 and higher numbers are 4; any other text, or none, is 1. */
-const struct protocol *protocol_find(struct str name);
+/* One of the host's by its full name; else happn_2* is 2, happn_3* is 3, happn_4 and higher numbers are 4; any other text, or none, is 1. */
+const struct protocol *protocol_find(const struct core *core, struct str name);
 
 /* How the generations differ. */
 struct shape {
@@ -20,6 +20,8 @@ struct shape {
     bool login_session;  /* replies to login and describe repeat sessionId */
 };
 
+/* A JSON array of the reply's documents, each with its `_meta`. */
+void shape_items(const struct shape *shape, const struct request *request, struct buf *out);
 void shape_reply(const struct shape *shape, const struct request *request, struct buf *out);
 void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,
                        struct buf *out);

@@ -162,6 +162,13 @@ static void add_items(const struct shape *shape, const struct request *request, 
     }
 }
 
+void shape_items(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    buf_add_char(out, '[');
+    add_items(shape, request, out);
+    buf_add_char(out, ']');
+}
+
 static void add_list(const struct shape *shape, const struct request *request, struct buf *out)
 {
     buf_add_char(out, '[');

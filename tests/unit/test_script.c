@@ -121,7 +121,7 @@ static void enter(struct peer *peer)
     peer->link.ops = &link_ops;
     buf_init(&peer->out, NULL, 1u << 24);
     peer->session = core_session_open(&core, &peer->link);
-    peer->session->protocol = core.wire->find(STR_LIT("happn_4"));
+    peer->session->protocol = core.wire->find(&core, STR_LIT("happn_4"));
 }
 
 static void leave(struct peer *peer)
