@@ -43,6 +43,12 @@ HAPPN_API void happn_service_start(happn_service *service, happn_done_fn done, v
 /* The port it listens on (useful with port 0), 0 when it does not listen. */
 HAPPN_API int happn_service_port(const happn_service *service);
 
+/* Statistics as JSON text: sessions, subscriptions, what waits in every queue (requests, operations of the store, publications that
+ * are to be acknowledged, bytes to be sent), totals, drops, and rates a second since the last call. take is called before it returns.
+ * E_CLOSED: the service does not run. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_stats(happn_service *service, void (*take)(const char *json, size_t len, void *arg),
+                                                          void *arg);
+
 /* Loads the scripts anew. All or nothing: on failure the old ones go on serving and error says file and line. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_reload(happn_service *service, happn_error *error);
 

@@ -109,6 +109,7 @@ static void finish(struct acknowledgement *one)
     bool is_complete = one->outstanding == 0 && !one->is_short;
     if (!is_complete && one->results.error[0] == '\0') {
         snprintf(one->results.error, sizeof one->results.error, "unacknowledged publication");
+        one->core->stats.unacknowledged++;
     }
     if (one->publisher != NULL) {
         publisher_report(one->publisher, one->id, one->event_id, &one->results, true);
@@ -200,6 +201,15 @@ void acknowledgement_session_closed(struct session *session)
             finish(one);
         }
     }
+}
+
+size_t acknowledgement_count(const struct core *core)
+{
+    size_t count = 0;
+    for (const struct acknowledgement *one = core->acknowledgements; one != NULL; one = one->next) {
+        count++;
+    }
+    return count;
 }
 
 void acknowledgement_drop_all(struct core *core)

@@ -19,6 +19,9 @@ void acknowledgement_wait(struct acknowledgement *acknowledgement, const struct 
 /* One acknowledgement came. False: nobody waits for it (any more). */
 bool acknowledgement_take(struct core *core, struct session *session, struct str publication_id);
 
+/* How many publications wait. */
+size_t acknowledgement_count(const struct core *core);
+
 /* A session is gone: as a recipient it acknowledges nothing any more, as a publisher it need not be told. */
 void acknowledgement_session_closed(struct session *session);
 

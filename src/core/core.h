@@ -18,6 +18,7 @@ struct core_limits {
 
 struct core_stats {
     uint64_t requests, refused, publications, deliveries, failed_deliveries, ignored_text;
+    uint64_t store_operations, store_failures, unacknowledged;
 };
 
 /* A layer of one chain. */

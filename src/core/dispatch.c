@@ -211,6 +211,7 @@ static void fail_store(struct request *request)
     const struct store_op *op = &request->op;
     request->error = op->error;
     request->error.status = op->status;
+    request->core->stats.store_failures++;
     if (op->status == HAPPN_E_CONFLICT) {
         char fields[40];
         int len = snprintf(fields, sizeof fields, "{\"rev\":%lld}", (long long)op->document.rev);
@@ -254,6 +255,7 @@ static void submit(struct request *request)
     op->in_order = session->in_store != 0; /* a session's answers keep their order */
     session->store = request->store;
     session->in_store++;
+    request->core->stats.store_operations++;
     op->status = HAPPN_OK;
     happn_status status = datastores_submit(request->core->stores, request->store, op);
     if (status != HAPPN_PENDING) {

@@ -29,6 +29,8 @@ struct link_ops {
     void (*send)(struct link *link, struct payload *payload);
     /* Closes after what was sent has left. The session is told through session_closed, later. */
     void (*close)(struct link *link, const char *reason);
+    /* Bytes that wait to be sent; NULL: it keeps none. */
+    size_t (*queued)(struct link *link);
 };
 
 struct link {

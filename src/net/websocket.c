@@ -259,7 +259,13 @@ static void close_link(struct link *link, const char *reason)
     lws_set_timeout(websocket->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
 }
 
-static const struct link_ops ops = {begin, commit, send_payload, close_link};
+static size_t queued_bytes(struct link *link)
+{
+    const struct websocket *websocket = (struct websocket *)link;
+    return websocket->queued + gathered(websocket);
+}
+
+static const struct link_ops ops = {begin, commit, send_payload, close_link, queued_bytes};
 
 int websocket_open(struct listener *listener, struct lws *wsi, struct connection *connection)
 {

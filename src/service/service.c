@@ -130,6 +130,9 @@ static happn_status open_all(happn_service *service, happn_error *error)
         status = service_open_scripts(service, error);
     }
     if (status == HAPPN_OK) {
+        status = service_open_stats(service, error);
+    }
+    if (status == HAPPN_OK) {
         status = open_listener(service, error);
     }
     return status;

@@ -29,6 +29,8 @@ struct happn_service {
     struct core core;
     struct listener *listener;
     struct scripts *scripts;
+    struct core_stats told; /* the counters when somebody last asked */
+    int64_t told_at, started_at;
     enum service_state state;
     bool is_starting;
     happn_done_fn done;
@@ -45,6 +47,9 @@ struct happn_service {
 
 /* The stores that the configuration names, one in memory when it names none. */
 happn_status service_open_stores(happn_service *service, happn_error *error);
+
+/* The clock of the statistics, and their route when there is one. */
+happn_status service_open_stats(happn_service *service, happn_error *error);
 
 void service_forget_providers(happn_service *service);
 

@@ -18,7 +18,6 @@ struct host {
     const happn_provider_ops *ops;
     void *store;
     struct storage_thread storage;
-    size_t waiting;
     bool is_closing;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -158,7 +157,7 @@ static void on_finished(void *context, struct store_op *op)
 {
     struct host *host = context;
     struct results *results = op->scratch;
-    host->waiting--;
+    host->provider.waiting--;
     arena_adopt(op->arena, &results->arena);
     op->done(op);
 }
@@ -183,7 +182,7 @@ static happn_status submit(struct provider *provider, struct store_op *op)
     if (host->is_closing) {
         return op->status = error_set(&op->error, HAPPN_E_CLOSED, "the store is closed");
     }
-    if (host->waiting >= MOST_WAITING) {
+    if (host->provider.waiting >= MOST_WAITING) {
         return op->status = error_set(&op->error, HAPPN_E_BUSY, "the store has too much to do, try again later");
     }
     struct results *results = arena_alloc(op->arena, sizeof *results);
@@ -193,7 +192,7 @@ static happn_status submit(struct provider *provider, struct store_op *op)
     arena_init(&results->arena, op->arena->allocator);
     op->scratch = results;
     op->status = HAPPN_PENDING;
-    host->waiting++;
+    host->provider.waiting++;
     struct op_list list = {NULL, NULL};
     op_list_add(&list, op);
     storage_send(&host->storage, &list);

@@ -83,6 +83,7 @@ struct provider_ops {
 /* First member of every provider. */
 struct provider {
     const struct provider_ops *ops;
+    size_t waiting; /* operations submitted and not done */
 };
 
 static inline happn_status provider_submit(struct provider *provider, struct store_op *op)

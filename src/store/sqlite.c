@@ -49,7 +49,7 @@ struct sqlite {
     struct unfinished unfinished;
     struct op_list turn; /* submitted in this turn of the loop */
     size_t turn_count;
-    size_t waiting, waiting_bytes; /* submitted, not done */
+    size_t waiting_bytes; /* submitted, not done */
     size_t max_waiting, max_bytes;
     bool is_closing;
     void (*closed)(void *arg);
@@ -78,8 +78,8 @@ static happn_status prepare(struct sqlite *sqlite, struct store_op *op)
 {
     size_t cost = cost_of(op);
     /* One large document must get through an empty queue. */
-    if (sqlite->waiting >= sqlite->max_waiting ||
-        (sqlite->waiting != 0 && sqlite->waiting_bytes + cost > sqlite->max_bytes)) {
+    if (sqlite->provider.waiting >= sqlite->max_waiting ||
+        (sqlite->provider.waiting != 0 && sqlite->waiting_bytes + cost > sqlite->max_bytes)) {
         return error_set(&op->error, HAPPN_E_BUSY, "the store has too much to do, try again later");
     }
     struct sqlite_results *results = arena_alloc(op->arena, sizeof *results);
@@ -88,7 +88,7 @@ static happn_status prepare(struct sqlite *sqlite, struct store_op *op)
     }
     arena_init(&results->arena, op->arena->allocator);
     op->scratch = results;
-    sqlite->waiting++;
+    sqlite->provider.waiting++;
     sqlite->waiting_bytes += cost;
     unfinished_add(&sqlite->unfinished, op);
     return HAPPN_PENDING;
@@ -97,7 +97,7 @@ static happn_status prepare(struct sqlite *sqlite, struct store_op *op)
 /* A failure (the database may be busy for a moment) is not the last word: the storage thread tries again. */
 static bool answer_at_once(struct sqlite *sqlite, struct store_op *op)
 {
-    if (op->kind != STORE_GET || unfinished_has(&sqlite->unfinished, op->path) || (op->in_order && sqlite->waiting != 0)) {
+    if (op->kind != STORE_GET || unfinished_has(&sqlite->unfinished, op->path) || (op->in_order && sqlite->provider.waiting != 0)) {
         return false;
     }
     if (operation_run(&sqlite->reader.shelf, op, op->arena) == HAPPN_OK) {
@@ -135,7 +135,7 @@ static void on_finished(void *context, struct store_op *op)
     if (op->snapshot_rev > sqlite->reader.shelf.rev) {
         sqlite->reader.shelf.rev = op->snapshot_rev;
     }
-    sqlite->waiting--;
+    sqlite->provider.waiting--;
     sqlite->waiting_bytes -= cost_of(op);
     unfinished_take(&sqlite->unfinished, op);
     arena_adopt(op->arena, &results->arena);

@@ -66,7 +66,7 @@ static void close_link(struct link *link, const char *reason)
     (void)link, (void)reason;
 }
 
-static const struct link_ops link_ops = {begin, commit, send_payload, close_link};
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL};
 
 static void say(struct peer *peer, const char *text)
 {
