@@ -29,6 +29,8 @@ struct config_store {
     bool is_default;
     struct str *patterns;
     size_t pattern_count;
+    struct str *indexes;   /* fields that searches ask for */
+    size_t index_count;
 };
 
 struct config_stores {

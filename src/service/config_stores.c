@@ -27,22 +27,22 @@ static happn_status read_text(struct store_reader *reader, const char *name, str
     return out->ptr != NULL ? HAPPN_OK : no_memory(reader->error);
 }
 
-static happn_status read_patterns(struct store_reader *reader, struct str value)
+static happn_status read_list(struct store_reader *reader, const char *expected, const char *each, struct str value, struct str **out, size_t *out_count)
 {
     size_t count = 0;
-    for (struct json_iter it = json_iter(value); json_type_of(value) == JSON_ARRAY && json_next(&it);) {
+    if (json_type_of(value) != JSON_ARRAY) {
+        return error_set(reader->error, HAPPN_E_CONFIG, "%s", expected);
+    }
+    for (struct json_iter it = json_iter(value); json_next(&it);) {
         count++;
     }
-    if (json_type_of(value) != JSON_ARRAY) {
-        return error_set(reader->error, HAPPN_E_CONFIG, "patterns must be a list of texts such as \"/live/*\"");
-    }
-    reader->store->patterns = arena_alloc(&reader->config->arena, (count + 1) * sizeof *reader->store->patterns);
-    if (reader->store->patterns == NULL) {
+    *out = arena_alloc(&reader->config->arena, (count + 1) * sizeof **out);
+    if (*out == NULL) {
         return no_memory(reader->error);
     }
     happn_status status = HAPPN_OK;
     for (struct json_iter it = json_iter(value); status == HAPPN_OK && json_next(&it);) {
-        status = read_text(reader, "a pattern", it.value, &reader->store->patterns[reader->store->pattern_count++]);
+        status = read_text(reader, each, it.value, &(*out)[(*out_count)++]);
     }
     return status;
 }
@@ -67,7 +67,11 @@ static happn_status read_setting(struct store_reader *reader, struct str key, st
         store->cache_bytes = json_int(value, 0);
         return store->cache_bytes >= 65536 ? HAPPN_OK : error_set(reader->error, HAPPN_E_CONFIG, "settings.cacheBytes must be 65536 or more");
     }
-    return error_set(reader->error, HAPPN_E_CONFIG, "settings.%.*s is not known, there are filename, durability and cacheBytes",
+    if (json_text_is(key, STR_LIT("indexes"))) {
+        return read_list(reader, "settings.indexes must be a list of names such as \"address.city\"", "an index", value, &store->indexes,
+                         &store->index_count);
+    }
+    return error_set(reader->error, HAPPN_E_CONFIG, "settings.%.*s is not known, there are filename, durability, cacheBytes and indexes",
                      (int)(key.len < 60 ? key.len : 60), key.ptr);
 }
 
@@ -108,7 +112,8 @@ static happn_status read_member(struct store_reader *reader, struct str key, str
         return HAPPN_OK;
     }
     if (json_text_is(key, STR_LIT("patterns"))) {
-        return read_patterns(reader, value);
+        return read_list(reader, "patterns must be a list of texts such as \"/live/*\"", "a pattern", value, &reader->store->patterns,
+                         &reader->store->pattern_count);
     }
     if (json_text_is(key, STR_LIT("settings"))) {
         reader->store->settings = value;

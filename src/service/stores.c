@@ -80,6 +80,8 @@ static happn_status open_one(happn_service *service, const struct config_store *
     } else {
         struct str durability = store->durability.len != 0 ? store->durability : config->durability;
         struct sqlite_options options = {.file = store->file.ptr,
+                                         .indexes = store->indexes,
+                                         .index_count = store->index_count,
                                          .sync = str_is(durability, "fsync"),
                                          .cache_bytes = (size_t)(store->cache_bytes != 0 ? store->cache_bytes : config->cache_bytes)};
         status = store_sqlite_open(core->loop, core->allocator, &options, &provider, error);

@@ -125,6 +125,7 @@ static happn_status walk(struct shelf *shelf, struct operation_cursor *cursor)
                               .from = cursor->from.len != 0 ? buf_str(&cursor->from) : prefix,
                               .bare = operation_is_bare(op),
                               .search = op->search,
+                              .index = &op->index,
                               .visit = visit,
                               .arg = cursor};
     cursor->is_cut = false;

@@ -74,6 +74,7 @@ static happn_status remove_chunk(struct shelf *shelf, struct store_op *op, struc
                               .from = chunk->from,
                               .bare = operation_is_bare(op),
                               .search = op->search,
+                              .index = &op->index,
                               .visit = collect,
                               .arg = chunk};
     chunk->count = 0;

@@ -14,6 +14,7 @@ struct shelf_walk {
     struct str from;
     bool bare; /* data is not needed */
     const struct search *search; /* a hint for shelves with indexes: what it cannot match may be left out. NULL: everything */
+    struct str *index; /* gets the name of the index that was used; NULL: nobody asks */
     bool (*visit)(void *arg, const struct document *document); /* borrowed until it returns; false ends the walk */
     void *arg;
 };

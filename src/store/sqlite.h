@@ -12,6 +12,8 @@ struct sqlite_options {
     size_t cache_bytes;     /* page cache; 0: 32 MiB */
     const char *vfs;        /* SQLite's file layer; NULL: its default */
     size_t checkpoint_pages; /* pages in the log before they move into the database; 0: 8000 */
+    const struct str *indexes; /* names of fields that searches ask for */
+    size_t index_count;
     size_t max_operations;  /* waiting, beyond that E_BUSY; 0: 100 000 */
     size_t max_bytes;       /* the same for their texts; 0: 256 MiB */
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/sqlite_index.h"
 #include "store/sqlite_shelf.h"
 
 enum {
@@ -216,7 +217,8 @@ static happn_status set_up(struct sqlite_file *file, const struct sqlite_options
         return cannot_open(file, options->file, error);
     }
     file->shelf.rev = file->kept_rev;
-    return prepare(file, options->file, SQL_COUNT, error);
+    status = prepare(file, options->file, SQL_COUNT, error);
+    return status == HAPPN_OK ? sqlite_index_open(file, options, error) : status;
 }
 
 happn_status sqlite_file_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
@@ -262,6 +264,7 @@ void sqlite_file_checkpoint(struct sqlite_file *file)
 
 void sqlite_file_close(struct sqlite_file *file)
 {
+    sqlite_index_close(file);
     for (int i = 0; i < SQL_COUNT; i++) {
         sqlite3_finalize(file->statements[i]);
     }

@@ -31,6 +31,7 @@ struct sqlite_file {
     struct shelf shelf; /* rev: the last one given out */
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT];
+    struct sqlite_index *index; /* what is declared; NULL: nothing */
     sqlite3_stmt *open;  /* has a row that somebody may still be reading */
     int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
     int log_pages;    /* in the WAL after the last commit */

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "paths/path.h"
+#include "store/sqlite_index.h"
 
 static struct sqlite_file *file_of(struct shelf *shelf)
 {
@@ -76,6 +77,25 @@ static happn_status read_one(struct shelf *shelf, struct str path, bool bare, st
     return read_columns(statement, 0, bare, out) ? HAPPN_OK : no_memory(error);
 }
 
+/* With indexes one write is several statements: all of them happen, or none. */
+static int begin_whole(struct sqlite_file *file)
+{
+    return file->index != NULL ? sqlite_file_run(file, SQL_SAVEPOINT) : SQLITE_OK;
+}
+
+/* After a failure SQLite's words for it are in `error` already. */
+static happn_status end_whole(struct sqlite_file *file, happn_status status, happn_error *error)
+{
+    if (file->index == NULL || sqlite3_get_autocommit(file->db)) {
+        return status;
+    }
+    if (status != HAPPN_OK) {
+        sqlite_file_run(file, SQL_UNDO);
+    }
+    int code = sqlite_file_run(file, SQL_RELEASE);
+    return status == HAPPN_OK && code != SQLITE_OK ? sqlite_file_failed(file, error) : status;
+}
+
 static happn_status write_one(struct shelf *shelf, const struct document *document, happn_error *error)
 {
     struct sqlite_file *file = file_of(shelf);
@@ -89,9 +109,14 @@ static happn_status write_one(struct shelf *shelf, const struct document *docume
     /* The one text that can be too long for SQLite: then the parameter would keep what it had before. */
     int code = sqlite3_bind_text64(statement, 7, document->data.ptr, document->data.len, SQLITE_STATIC, SQLITE_UTF8);
     happn_status status = HAPPN_OK;
-    if (code != SQLITE_OK || sqlite_file_run(file, SQL_PUT) != SQLITE_OK) {
+    if (code != SQLITE_OK || begin_whole(file) != SQLITE_OK) {
+        return sqlite_file_failed(file, error);
+    }
+    if (sqlite_index_forget(file, document->path) != SQLITE_OK || sqlite_file_run(file, SQL_PUT) != SQLITE_OK ||
+        sqlite_index_keep(file, document) != SQLITE_OK) {
         status = sqlite_file_failed(file, error);
     }
+    status = end_whole(file, status, error);
     take_back(file); /* data may have been a part of what was read */
     return status;
 }
@@ -101,7 +126,11 @@ static happn_status erase_one(struct shelf *shelf, struct str path, happn_error 
     struct sqlite_file *file = file_of(shelf);
     take_back(file);
     bind_text(file->statements[SQL_DELETE], 1, path);
-    return sqlite_file_run(file, SQL_DELETE) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
+    if (begin_whole(file) != SQLITE_OK) {
+        return sqlite_file_failed(file, error);
+    }
+    bool is_done = sqlite_index_forget(file, path) == SQLITE_OK && sqlite_file_run(file, SQL_DELETE) == SQLITE_OK;
+    return end_whole(file, is_done ? HAPPN_OK : sqlite_file_failed(file, error), error);
 }
 
 /* The end of a range is its prefix with the last byte raised; where there is none, an empty blob, which is greater than
@@ -136,12 +165,50 @@ static happn_status walk_rows(struct sqlite_file *file, sqlite3_stmt *statement,
     return code == SQLITE_DONE ? HAPPN_OK : sqlite_file_failed(file, error);
 }
 
+/* Along the paths that an index has left. */
+static happn_status walk_paths(struct shelf *shelf, const struct shelf_walk *walk, const struct str *paths, size_t count, happn_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct document document;
+        happn_status status = read_one(shelf, paths[i], walk->bare, &document, error);
+        if (status != HAPPN_OK) {
+            return status;
+        }
+        if (str_is_set(document.path) && !walk->visit(walk->arg, &document)) {
+            break;
+        }
+    }
+    take_back(file_of(shelf));
+    return HAPPN_OK;
+}
+
+static bool walk_by_index(struct shelf *shelf, const struct shelf_walk *walk, happn_status *status, happn_error *error)
+{
+    struct arena arena;
+    struct str *paths, name;
+    size_t count;
+    arena_init(&arena, &memory_default);
+    bool helps = sqlite_index_paths(file_of(shelf), walk, &arena, &paths, &count, &name);
+    if (helps) {
+        *status = walk_paths(shelf, walk, paths, count, error);
+        if (walk->index != NULL) {
+            *walk->index = name;
+        }
+    }
+    arena_fini(&arena);
+    return helps;
+}
+
 static happn_status walk(struct shelf *shelf, const struct shelf_walk *walk, happn_error *error)
 {
     struct sqlite_file *file = file_of(shelf);
     take_back(file);
     if (walk->prefix.len > PATH_MAX_LENGTH) {
         return HAPPN_OK; /* no path is so long */
+    }
+    happn_status by_index;
+    if (walk->search != NULL && walk_by_index(shelf, walk, &by_index, error)) {
+        return by_index;
     }
     char end[PATH_MAX_LENGTH];
     sqlite3_stmt *statement = file->statements[walk->bare ? SQL_FIND_BARE : SQL_FIND];

@@ -1,0 +1,344 @@
+/* One table for all: entries(field, key, path). It has no rowid, so that the keys of a field lie together in their order; a second
+ * tree by path finds the entries of a document. Fields are numbered by the table `indexes`, which also says, across restarts,
+ * which of them are complete. A program that opens the database without declaring them drops them: they would grow stale. */
+
+#include "store/sqlite_index.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "search/key.h"
+#include "search/plan.h"
+
+enum statement { FORGET, KEEP, ASK, HAS_ARRAYS, STATEMENTS };
+
+struct sqlite_index {
+    struct arena arena;
+    struct field *fields;
+    int64_t *numbers; /* in the table */
+    size_t count;
+    sqlite3_stmt *statements[STATEMENTS];
+};
+
+static const char tables[] = "CREATE TABLE IF NOT EXISTS indexes(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
+                             "CREATE TABLE IF NOT EXISTS entries(field INTEGER NOT NULL, key BLOB NOT NULL, path TEXT NOT NULL,"
+                             " PRIMARY KEY(field, key, path)) STRICT, WITHOUT ROWID;"
+                             "CREATE INDEX IF NOT EXISTS entries_by_path ON entries(path);";
+
+static const char *const texts[STATEMENTS] = {
+    [FORGET] = "DELETE FROM entries WHERE path = ?1",
+    [KEEP] = "INSERT OR IGNORE INTO entries VALUES(?1, ?2, ?3)",
+    [ASK] = "SELECT path FROM entries WHERE field = ?1 AND key >= ?2 AND key <= ?3",
+    [HAS_ARRAYS] = "SELECT 1 FROM entries WHERE field = ?1 AND key = ?2 LIMIT 1",
+};
+
+static happn_status no_memory(happn_error *error)
+{
+    return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
+static int run(sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+int sqlite_index_forget(struct sqlite_file *file, struct str path)
+{
+    if (file->index == NULL) {
+        return SQLITE_OK;
+    }
+    sqlite3_stmt *statement = file->index->statements[FORGET];
+    sqlite3_bind_text64(statement, 1, path.ptr, path.len, SQLITE_STATIC, SQLITE_UTF8);
+    return run(statement);
+}
+
+struct keeping {
+    sqlite3_stmt *statement;
+    int code;
+};
+
+static void keep_key(void *arg, struct str key)
+{
+    struct keeping *keeping = arg;
+    sqlite3_bind_blob64(keeping->statement, 2, key.ptr, key.len, SQLITE_STATIC);
+    if (keeping->code == SQLITE_OK) {
+        keeping->code = run(keeping->statement);
+    }
+}
+
+static int keep_field(struct sqlite_file *file, size_t at, const struct document *document)
+{
+    struct sqlite_index *index = file->index;
+    struct arena scratch;
+    struct keeping keeping = {index->statements[KEEP], SQLITE_OK};
+    arena_init(&scratch, index->arena.allocator);
+    sqlite3_bind_int64(keeping.statement, 1, index->numbers[at]);
+    sqlite3_bind_text64(keeping.statement, 3, document->path.ptr, document->path.len, SQLITE_STATIC, SQLITE_UTF8);
+    if (!key_each(&index->fields[at], document, &scratch, keep_key, &keeping)) {
+        keeping.code = SQLITE_NOMEM;
+    }
+    arena_fini(&scratch);
+    return keeping.code;
+}
+
+int sqlite_index_keep(struct sqlite_file *file, const struct document *document)
+{
+    int code = SQLITE_OK;
+    for (size_t i = 0; file->index != NULL && i < file->index->count && code == SQLITE_OK; i++) {
+        code = keep_field(file, i, document);
+    }
+    return code;
+}
+
+/* ---- asking */
+
+static bool has_arrays(void *arg, size_t at)
+{
+    struct sqlite_file *file = arg;
+    sqlite3_stmt *statement = file->index->statements[HAS_ARRAYS];
+    struct buf key;
+    buf_init(&key, file->index->arena.allocator, 64);
+    key_add(&key, &(struct value){.type = VALUE_ARRAY});
+    sqlite3_bind_int64(statement, 1, file->index->numbers[at]);
+    sqlite3_bind_blob64(statement, 2, key.ptr, key.len, SQLITE_STATIC);
+    int code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    buf_fini(&key);
+    return code != SQLITE_DONE; /* when in doubt there are */
+}
+
+struct paths {
+    struct arena *arena;
+    struct str *items;
+    size_t count, room;
+};
+
+static bool add_path(struct paths *paths, struct str path)
+{
+    if (paths->count == paths->room) {
+        size_t room = paths->room == 0 ? 64 : paths->room * 2;
+        struct str *more = arena_alloc(paths->arena, room * sizeof *more);
+        if (more == NULL) {
+            return false;
+        }
+        if (paths->count != 0) {
+            memcpy(more, paths->items, paths->count * sizeof *more);
+        }
+        paths->items = more;
+        paths->room = room;
+    }
+    paths->items[paths->count] = arena_str(paths->arena, path);
+    return paths->items[paths->count++].ptr != NULL;
+}
+
+static bool ask_range(struct sqlite_file *file, int64_t number, const struct key_range *range, const struct shelf_walk *walk, struct paths *paths)
+{
+    sqlite3_stmt *statement = file->index->statements[ASK];
+    sqlite3_bind_int64(statement, 1, number);
+    sqlite3_bind_blob64(statement, 2, range->first.ptr, range->first.len, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 3, range->last.ptr, range->last.len, SQLITE_STATIC);
+    int code;
+    bool is_fine = true;
+    while (is_fine && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        struct str path = str_make(text, (size_t)sqlite3_column_bytes(statement, 0));
+        if (text != NULL && str_starts(path, walk->prefix) && str_compare(path, walk->from) >= 0) {
+            is_fine = add_path(paths, path);
+        }
+    }
+    sqlite3_reset(statement);
+    return is_fine && code == SQLITE_DONE;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+static size_t without_doubles(struct str *paths, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !str_equal(paths[kept - 1], paths[i])) {
+            paths[kept++] = paths[i];
+        }
+    }
+    return kept;
+}
+
+bool sqlite_index_paths(struct sqlite_file *file, const struct shelf_walk *walk, struct arena *arena, struct str **out, size_t *count,
+                        struct str *name)
+{
+    struct plan plan;
+    struct sqlite_index *index = file->index;
+    if (index == NULL || !plan_make(walk->search, index->fields, index->count, has_arrays, file, arena, &plan)) {
+        return false;
+    }
+    struct paths paths = {.arena = arena};
+    for (size_t i = 0; i < plan.count; i++) {
+        if (!ask_range(file, index->numbers[plan.index], &plan.ranges[i], walk, &paths)) {
+            return false;
+        }
+    }
+    if (paths.count > 1) {
+        qsort(paths.items, paths.count, sizeof *paths.items, by_text);
+    }
+    *out = paths.items;
+    *count = without_doubles(paths.items, paths.count);
+    *name = index->fields[plan.index].name;
+    return true;
+}
+
+/* ---- opening */
+
+static happn_status failed(struct sqlite_file *file, happn_error *error)
+{
+    return error_set(error, HAPPN_E_STORE, "cannot make the indexes: %s", sqlite3_errmsg(file->db));
+}
+
+static happn_status read_fields(struct sqlite_index *index, const struct sqlite_options *options, happn_error *error)
+{
+    index->fields = arena_alloc(&index->arena, options->index_count * sizeof *index->fields);
+    index->numbers = arena_alloc(&index->arena, options->index_count * sizeof *index->numbers);
+    if (index->fields == NULL || index->numbers == NULL) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < options->index_count; i++) {
+        struct str name = arena_str(&index->arena, options->indexes[i]);
+        happn_status status = name.ptr != NULL ? field_read(&index->arena, name, &index->fields[i], error) : no_memory(error);
+        if (status != HAPPN_OK) {
+            return status;
+        }
+        index->count++;
+    }
+    return HAPPN_OK;
+}
+
+/* The number of a field; 0: it is new. -1: failure. */
+static int64_t find_number(struct sqlite_file *file, struct str name)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = -1;
+    if (sqlite3_prepare_v2(file->db, "SELECT number FROM indexes WHERE name = ?1", -1, &statement, NULL) == SQLITE_OK) {
+        sqlite3_bind_text64(statement, 1, name.ptr, name.len, SQLITE_STATIC, SQLITE_UTF8);
+        int code = sqlite3_step(statement);
+        number = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : code == SQLITE_DONE ? 0 : -1;
+    }
+    sqlite3_finalize(statement);
+    return number;
+}
+
+struct building {
+    struct sqlite_file *file;
+    size_t at;
+    int code;
+};
+
+static bool build_one(void *arg, const struct document *document)
+{
+    struct building *building = arg;
+    building->code = keep_field(building->file, building->at, document);
+    return building->code == SQLITE_OK;
+}
+
+static happn_status build(struct sqlite_file *file, size_t at, happn_error *error)
+{
+    struct sqlite_index *index = file->index;
+    sqlite3_stmt *statement = NULL;
+    bool is_named = sqlite3_prepare_v2(file->db, "INSERT INTO indexes(name) VALUES(?1)", -1, &statement, NULL) == SQLITE_OK &&
+                    sqlite3_bind_text64(statement, 1, index->fields[at].name.ptr, index->fields[at].name.len, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK &&
+                    sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_finalize(statement);
+    if (!is_named) {
+        return failed(file, error);
+    }
+    index->numbers[at] = sqlite3_last_insert_rowid(file->db);
+    struct building building = {file, at, SQLITE_OK};
+    struct shelf_walk walk = {.prefix = STR_LIT(""), .from = STR_LIT(""), .visit = build_one, .arg = &building};
+    happn_status status = file->shelf.ops->walk(&file->shelf, &walk, error);
+    return status == HAPPN_OK && building.code != SQLITE_OK ? failed(file, error) : status;
+}
+
+/* What is not declared any more goes. */
+static happn_status drop_others(struct sqlite_file *file, happn_error *error)
+{
+    struct buf sql;
+    buf_init(&sql, file->index->arena.allocator, 1 << 20);
+    buf_add_lit(&sql, "DELETE FROM entries WHERE field NOT IN (0");
+    for (size_t i = 0; i < file->index->count; i++) {
+        buf_add_format(&sql, ",%lld", (long long)file->index->numbers[i]);
+    }
+    buf_add_lit(&sql, "); DELETE FROM indexes WHERE number NOT IN (SELECT DISTINCT field FROM entries) AND number NOT IN (0");
+    for (size_t i = 0; i < file->index->count; i++) {
+        buf_add_format(&sql, ",%lld", (long long)file->index->numbers[i]);
+    }
+    buf_add_lit(&sql, ");");
+    buf_add_char(&sql, '\0');
+    int code = sql.status == HAPPN_OK ? sqlite3_exec(file->db, sql.ptr, NULL, NULL, NULL) : SQLITE_NOMEM;
+    buf_fini(&sql);
+    return code == SQLITE_OK ? HAPPN_OK : failed(file, error);
+}
+
+static happn_status prepare(struct sqlite_file *file, happn_error *error)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(file->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &file->index->statements[i], NULL) != SQLITE_OK) {
+            return failed(file, error);
+        }
+    }
+    return HAPPN_OK;
+}
+
+static happn_status make(struct sqlite_file *file, happn_error *error)
+{
+    struct sqlite_index *index = file->index;
+    happn_status status = sqlite3_exec(file->db, tables, NULL, NULL, NULL) == SQLITE_OK ? prepare(file, error) : failed(file, error);
+    for (size_t i = 0; i < index->count && status == HAPPN_OK; i++) {
+        index->numbers[i] = find_number(file, index->fields[i].name);
+        if (index->numbers[i] < 0) {
+            status = failed(file, error);
+        } else if (index->numbers[i] == 0) {
+            status = build(file, i, error);
+        }
+    }
+    return status == HAPPN_OK ? drop_others(file, error) : status;
+}
+
+happn_status sqlite_index_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
+{
+    if (options->index_count == 0) {
+        int code = sqlite3_exec(file->db, "DROP TABLE IF EXISTS entries; DROP TABLE IF EXISTS indexes", NULL, NULL, NULL);
+        return code == SQLITE_OK ? HAPPN_OK : failed(file, error);
+    }
+    struct sqlite_index *index = memory_zalloc(&memory_default, sizeof *index);
+    if (index == NULL) {
+        return no_memory(error);
+    }
+    arena_init(&index->arena, &memory_default);
+    file->index = index;
+    happn_status status = read_fields(index, options, error);
+    if (status == HAPPN_OK && sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
+        return failed(file, error);
+    }
+    if (status == HAPPN_OK) {
+        status = make(file, error);
+        bool is_done = sqlite3_exec(file->db, status == HAPPN_OK ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK;
+        status = status == HAPPN_OK && !is_done ? failed(file, error) : status;
+    }
+    return status;
+}
+
+void sqlite_index_close(struct sqlite_file *file)
+{
+    if (file->index == NULL) {
+        return;
+    }
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(file->index->statements[i]);
+    }
+    arena_fini(&file->index->arena);
+    memory_free(&memory_default, file->index);
+    file->index = NULL;
+}

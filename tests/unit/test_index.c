@@ -1,0 +1,266 @@
+/* Declared indexes: the results are the same with and without, whatever is stored, overwritten, removed and asked; and they are
+ * used where they help. */
+#include "store_fixture.h"
+
+#include <string.h>
+
+#include "search/key.h"
+#include "search/search.h"
+
+static struct store_fixture plain, indexed;
+static const struct str fields[] = {STR_LIT("n"), STR_LIT("text"), STR_LIT("list.sku"), STR_LIT("_meta.modified")};
+
+static void open_indexed(const struct str *names, size_t count)
+{
+    happn_error error = {.status = HAPPN_OK};
+    struct sqlite_options options = {.sync = false, .indexes = names, .index_count = count};
+    if (fixture_open_sqlite(&indexed, &options, &error) != HAPPN_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    happn_error error;
+    struct sqlite_options options = {.sync = false};
+    fixture_init(&plain);
+    fixture_init(&indexed);
+    assert_int_equal(fixture_open_sqlite(&plain, &options, &error), HAPPN_OK);
+    open_indexed(fields, 4);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_fini(&plain);
+    fixture_fini(&indexed);
+    return 0;
+}
+
+static uint32_t state_of_random = 12345;
+
+static uint32_t draw(uint32_t below)
+{
+    state_of_random = state_of_random * 1664525u + 1013904223u;
+    return (state_of_random >> 8) % below;
+}
+
+static const char *draw_value(void)
+{
+    static char text[64];
+    static const char *const values[] = {"null", "true", "false", "\"\"", "\"a\"", "\"b\\u00e9\"", "\"\\uD83D\\uDE00\"", "\"\\uFFFD\"", "[]", "{}", "[1,2]",
+                                         "[3,\"a\",null]", "{\"x\":1}", "[[1,2]]", "-0", "1e300"};
+    if (draw(3) != 0) {
+        snprintf(text, sizeof text, "%d%s", (int)draw(20) - 10, draw(3) == 0 ? ".5" : "");
+        return text;
+    }
+    return values[draw(sizeof values / sizeof values[0])];
+}
+
+static void both(enum store_kind kind, const char *path, const char *data, int64_t now)
+{
+    struct store_fixture *two[] = {&plain, &indexed};
+    for (int i = 0; i < 2; i++) {
+        struct store_op op = fixture_op(two[i], kind, path, data);
+        op.now = now;
+        fixture_run(two[i], &op);
+        assert_int_equal(op.status, HAPPN_OK);
+    }
+}
+
+static void change_something(void)
+{
+    char path[32], data[300];
+    snprintf(path, sizeof path, "/d/%02u", draw(60));
+    if (draw(5) == 0) {
+        both(STORE_REMOVE, path, NULL, 1);
+        return;
+    }
+    size_t len = (size_t)snprintf(data, sizeof data, "{\"x\":0");
+    if (draw(4) != 0) {
+        len += (size_t)snprintf(data + len, sizeof data - len, ",\"n\":%s", draw_value());
+    }
+    if (draw(4) != 0) {
+        len += (size_t)snprintf(data + len, sizeof data - len, ",\"text\":%s", draw_value());
+    }
+    if (draw(3) == 0) {
+        len += (size_t)snprintf(data + len, sizeof data - len, ",\"list\":[{\"sku\":%s}", draw_value());
+        len += (size_t)snprintf(data + len, sizeof data - len, ",{\"sku\":%s}]", draw_value());
+    }
+    snprintf(data + len, sizeof data - len, "}");
+    both(draw(4) == 0 ? STORE_MERGE : STORE_SET, path, data, 1000 + draw(50));
+}
+
+static void draw_condition(char *out, size_t size)
+{
+    static const char *const names[] = {"n", "text", "list.sku", "_meta.modified", "x", "n"};
+    static const char *const operators[] = {"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"};
+    const char *name = names[draw(6)];
+    char value[64];
+    snprintf(value, sizeof value, "%s", strcmp(name, "_meta.modified") == 0 ? "1020" : draw_value());
+    switch (draw(7)) {
+    case 0:
+        snprintf(out, size, "\"%s\":%s", name, value[0] == '{' ? "5" : value);
+        return;
+    case 1:
+        snprintf(out, size, "\"%s\":{\"$in\":[%s,1,\"a\"]}", name, value);
+        return;
+    case 2:
+        snprintf(out, size, "\"%s\":{\"$gte\":-3,\"$lt\":4}", name);
+        return;
+    case 3:
+        snprintf(out, size, "\"$or\":[{\"%s\":%s},{\"x\":1}]", name, value[0] == '{' ? "5" : value);
+        return;
+    case 4:
+        snprintf(out, size, "\"%s\":{\"$not\":{\"$gt\":1}}", name);
+        return;
+    default:
+        snprintf(out, size, "\"%s\":{\"%s\":%s}", name, operators[draw(6)], value);
+    }
+}
+
+static struct store_op ask(struct store_fixture *fixture, enum store_kind kind, const char *criteria)
+{
+    struct store_op op = fixture_op(fixture, kind, "/d/*", NULL);
+    struct search_text text = {.criteria = arena_str(&fixture->arena, str_of(criteria))};
+    struct search *search;
+    if (search_compile(&fixture->arena, &text, &search, &op.error) != HAPPN_OK) {
+        fail_msg("%s: %s", criteria, op.error.message);
+    }
+    op.search = search;
+    fixture_run(fixture, &op);
+    assert_int_equal(op.status, HAPPN_OK);
+    return op;
+}
+
+static size_t compare(const char *criteria)
+{
+    struct store_op expected = ask(&plain, STORE_FIND, criteria), got = ask(&indexed, STORE_FIND, criteria);
+    if (expected.count != got.count) {
+        fail_msg("%s: %zu without, %zu with the index %.*s", criteria, expected.count, got.count, (int)got.index.len, got.index.ptr);
+    }
+    for (size_t i = 0; i < got.count; i++) {
+        assert_true(str_equal(expected.documents[i].path, got.documents[i].path));
+        assert_true(str_equal(expected.documents[i].data, got.documents[i].data));
+    }
+    assert_false(str_is_set(expected.index));
+    return str_is_set(got.index) ? 1 : 0;
+}
+
+static void results_are_the_same_with_and_without(void **state)
+{
+    (void)state;
+    size_t used = 0;
+    for (int round = 0; round < 400; round++) {
+        for (int i = 0; i < 5; i++) {
+            change_something();
+        }
+        for (int i = 0; i < 5; i++) {
+            char criteria[400], one[150], two[150];
+            draw_condition(one, sizeof one);
+            draw_condition(two, sizeof two);
+            bool is_double = strncmp(one, two, 4) == 0;
+            snprintf(criteria, sizeof criteria, is_double ? "{%s}" : "{%s,%s}", one, two);
+            used += compare(criteria);
+        }
+    }
+    assert_true(used > 400);
+}
+
+static void indexes_are_used_where_they_help(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char path[32], data[64];
+        snprintf(path, sizeof path, "/d/%04d", i);
+        snprintf(data, sizeof data, "{\"n\":%d,\"text\":\"t%d\"}", i, i % 10);
+        both(STORE_SET, path, data, 1);
+    }
+    struct store_op op = ask(&indexed, STORE_FIND, "{\"n\":{\"$gte\":10,\"$lt\":13},\"text\":{\"$gt\":\"\"}}");
+    assert_int_equal(op.count, 3);
+    assert_true(op.examined <= 4); /* the end itself is looked at, too */
+    assert_true(str_is(op.index, "n"));
+    op = ask(&indexed, STORE_COUNT, "{\"text\":\"t3\"}");
+    assert_int_equal(op.count, 100);
+    assert_int_equal(op.examined, 100);
+    op = ask(&indexed, STORE_REMOVE, "{\"n\":{\"$in\":[1,2,3000]}}");
+    assert_int_equal(op.removed, 2);
+    op = ask(&indexed, STORE_FIND, "{\"n\":{\"$lt\":4}}");
+    assert_int_equal(op.count, 2);
+    op = ask(&indexed, STORE_FIND, "{\"x\":5}");
+    assert_false(str_is_set(op.index));
+}
+
+static void other_declarations_are_made_at_the_next_start(void **state)
+{
+    (void)state;
+    static const struct str other[] = {STR_LIT("text"), STR_LIT("size")};
+    both(STORE_SET, "/d/1", "{\"n\":1,\"text\":\"a\",\"size\":7}", 1);
+    fixture_close(&indexed);
+    open_indexed(other, 2);
+    assert_true(str_is(ask(&indexed, STORE_FIND, "{\"size\":7}").index, "size"));
+    assert_false(str_is_set(ask(&indexed, STORE_FIND, "{\"n\":1}").index));
+    fixture_close(&indexed);
+    open_indexed(NULL, 0); /* somebody who knows of none writes */
+    struct store_op op = fixture_op(&indexed, STORE_SET, "/d/2", "{\"size\":7}");
+    fixture_run(&indexed, &op);
+    fixture_close(&indexed);
+    open_indexed(other, 2);
+    assert_int_equal(ask(&indexed, STORE_FIND, "{\"size\":7}").count, 2);
+    assert_true(fixture_is_intact(indexed.file));
+}
+
+static void a_refused_write_leaves_the_index_alone(void **state)
+{
+    (void)state;
+    both(STORE_SET, "/d/1", "{\"n\":1}", 1);
+    fixture_close(&indexed);
+    fixture_sql(indexed.file, "CREATE TRIGGER a BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'not this'); END;");
+    open_indexed(fields, 4);
+    struct store_op op = fixture_op(&indexed, STORE_SET, "/d/1", "{\"n\":2}");
+    fixture_run(&indexed, &op);
+    assert_int_equal(op.status, HAPPN_E_STORE);
+    assert_non_null(strstr(op.error.message, "not this"));
+    assert_int_equal(ask(&indexed, STORE_FIND, "{\"n\":1}").count, 1);
+    assert_int_equal(ask(&indexed, STORE_FIND, "{\"n\":2}").count, 0);
+}
+
+/* The order of keys is the order of sorting. */
+static void keys_sort_as_values_do(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, NULL);
+    for (int i = 0; i < 3000; i++) {
+        struct value a = value_of(&arena, arena_str(&arena, str_of(draw_value())));
+        struct value b = value_of(&arena, arena_str(&arena, str_of(draw_value())));
+        struct buf x, y;
+        buf_init(&x, NULL, 1000);
+        buf_init(&y, NULL, 1000);
+        key_add(&x, &a);
+        key_add(&y, &b);
+        int keys = str_compare(buf_str(&x), buf_str(&y)), values = value_sort(&arena, &a, &b);
+        bool has_content = a.type != VALUE_ARRAY && a.type != VALUE_OBJECT;
+        if (has_content || a.type != b.type) {
+            assert_int_equal(keys < 0, values < 0);
+            assert_int_equal(keys > 0, values > 0);
+        }
+        buf_fini(&x);
+        buf_fini(&y);
+    }
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(results_are_the_same_with_and_without, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(indexes_are_used_where_they_help, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_declarations_are_made_at_the_next_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_refused_write_leaves_the_index_alone, set_up, tear_down),
+        cmocka_unit_test(keys_sort_as_values_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
