@@ -261,16 +261,28 @@ static happn_status build(struct sqlite_file *file, size_t at, happn_error *erro
     return status == HAPPN_OK && building.code != SQLITE_OK ? failed(file, error) : status;
 }
 
+static bool has_others(struct sqlite_file *file)
+{
+    sqlite3_stmt *statement = NULL;
+    bool has = sqlite3_prepare_v2(file->db, "SELECT count(*) FROM indexes", -1, &statement, NULL) != SQLITE_OK ||
+               sqlite3_step(statement) != SQLITE_ROW || sqlite3_column_int64(statement, 0) != (int64_t)file->index->count;
+    sqlite3_finalize(statement);
+    return has;
+}
+
 /* What is not declared any more goes. */
 static happn_status drop_others(struct sqlite_file *file, happn_error *error)
 {
+    if (!has_others(file)) {
+        return HAPPN_OK;
+    }
     struct buf sql;
     buf_init(&sql, file->index->arena.allocator, 1 << 20);
     buf_add_lit(&sql, "DELETE FROM entries WHERE field NOT IN (0");
     for (size_t i = 0; i < file->index->count; i++) {
         buf_add_format(&sql, ",%lld", (long long)file->index->numbers[i]);
     }
-    buf_add_lit(&sql, "); DELETE FROM indexes WHERE number NOT IN (SELECT DISTINCT field FROM entries) AND number NOT IN (0");
+    buf_add_lit(&sql, "); DELETE FROM indexes WHERE number NOT IN (0");
     for (size_t i = 0; i < file->index->count; i++) {
         buf_add_format(&sql, ",%lld", (long long)file->index->numbers[i]);
     }
