@@ -37,6 +37,12 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_datastore_pattern(happn_
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_remove_datastore_pattern(happn_service *service, const char *pattern,
                                                                              happn_error *error);
 
+/* Gives back the room that removed documents have left in a datastore's file ("default" when only services.data.config.filename is set).
+ * Reads of single paths go on meanwhile, everything else of this store waits. done is called once, later, and the log tells, too. E_ARGUMENT: no
+ * such datastore; E_CLOSED: the service does not run; then done is not called. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_compact(happn_service *service, const char *datastore, happn_done_fn done, void *arg,
+                                                            happn_error *error);
+
 /* Opens the store, loads scripts, listens. done is called once, later; after a failure only close is left. */
 HAPPN_API void happn_service_start(happn_service *service, happn_done_fn done, void *arg);
 

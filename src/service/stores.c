@@ -134,3 +134,77 @@ happn_status happn_service_remove_datastore_pattern(happn_service *service, cons
     }
     return datastores_remove_pattern(service->core.stores, str_of(pattern), error);
 }
+
+/* ---- compaction */
+
+struct compaction {
+    struct store_op op;
+    struct arena arena;
+    happn_service *service;
+    happn_done_fn done;
+    void *arg;
+    int64_t began;
+    char name[64];
+};
+
+static void end_compaction(struct compaction *compaction)
+{
+    struct core *core = &compaction->service->core;
+    const struct store_op *op = &compaction->op;
+    long long took = (long long)(loop_now_ms(core->loop) - compaction->began);
+    core->request_count--;
+    if (op->status == HAPPN_OK) {
+        log_write(core->log, LOG_INFO, "store", "compaction-successful: %s, %lld ms", compaction->name, took);
+    } else {
+        log_write(core->log, LOG_ERROR, "store", "compaction of %s failed: %s", compaction->name, op->error.message);
+    }
+    if (compaction->done != NULL) {
+        compaction->done(op->status, op->status == HAPPN_OK ? NULL : &op->error, compaction->arg);
+    }
+    arena_fini(&compaction->arena);
+    memory_free(core->allocator, compaction);
+}
+
+static void on_compacted(struct store_op *op)
+{
+    end_compaction(op->context);
+}
+
+/* What is done at once is told in a later turn all the same. */
+static void tell_later(void *arg)
+{
+    end_compaction(arg);
+}
+
+happn_status happn_service_compact(happn_service *service, const char *datastore, happn_done_fn done, void *arg, happn_error *error)
+{
+    struct core *core = &service->core;
+    if (service->state != SERVICE_OPEN) {
+        return error_set(error, HAPPN_E_CLOSED, "the service does not run");
+    }
+    struct datastore *store = datastores_find(core->stores, datastore);
+    if (store == NULL) {
+        return error_set(error, HAPPN_E_ARGUMENT, "missing datastore with the key [%.200s]", datastore);
+    }
+    struct compaction *compaction = memory_zalloc(core->allocator, sizeof *compaction);
+    if (compaction == NULL) {
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
+    arena_init(&compaction->arena, core->allocator);
+    *compaction = (struct compaction){.arena = compaction->arena, .service = service, .done = done, .arg = arg, .began = loop_now_ms(core->loop)};
+    snprintf(compaction->name, sizeof compaction->name, "%s", store->name);
+    compaction->op = (struct store_op){.kind = STORE_COMPACT, .path = STR_LIT("*"), .arena = &compaction->arena, .done = on_compacted, .context = compaction};
+    core->request_count++; /* the service does not end before it is done */
+    happn_status status = provider_submit(store->provider, &compaction->op);
+    if (status == HAPPN_PENDING) {
+        return HAPPN_OK;
+    }
+    compaction->op.status = status;
+    if (loop_post(core->loop, tell_later, compaction) != HAPPN_OK) {
+        core->request_count--;
+        arena_fini(&compaction->arena);
+        memory_free(core->allocator, compaction);
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
+    return HAPPN_OK;
+}

@@ -15,7 +15,7 @@ happn_status operation_no_memory(struct store_op *op)
 
 bool operation_writes(const struct store_op *op)
 {
-    return op->kind != STORE_GET && op->kind != STORE_FIND && op->kind != STORE_COUNT;
+    return op->kind != STORE_GET && op->kind != STORE_FIND && op->kind != STORE_COUNT && op->kind != STORE_COMPACT;
 }
 
 bool operation_concerns(const struct store_op *op, struct str path)
@@ -256,6 +256,8 @@ static happn_status run(struct shelf *shelf, struct store_op *op, struct arena *
         return find(shelf, op, out);
     case STORE_REMOVE:
         return operation_remove(shelf, op, out);
+    case STORE_COMPACT:
+        return shelf->ops->compact != NULL ? shelf->ops->compact(shelf, &op->error) : HAPPN_OK;
     }
     return error_set(&op->error, HAPPN_E_UNSUPPORTED, "no store knows operation %d", op->kind);
 }

@@ -17,6 +17,7 @@ enum store_kind {
     STORE_GET,       /* explicit path -> documents[0..1] */
     STORE_FIND,      /* path or pattern of the string language -> documents, ordered by path or as the search says */
     STORE_COUNT,     /* the same -> number */
+    STORE_COMPACT,   /* path: "*" -> gives back what removed documents have left, where a store has such a thing */
     STORE_REMOVE     /* path or pattern -> removed; with lists_removed: documents (paths and rev only) */
 };
 

@@ -30,6 +30,8 @@ struct shelf_ops {
     happn_status (*walk)(struct shelf *shelf, const struct shelf_walk *walk, happn_error *error);
     /* The end of an operation: what read has lent is not looked at any more. NULL: nothing to do. */
     void (*rest)(struct shelf *shelf);
+    /* Gives back what removed documents have left; not inside a batch. NULL: nothing to do. */
+    happn_status (*compact)(struct shelf *shelf, happn_error *error);
     /* A group of writes that happens as a whole or not at all; NULL where each write is final. */
     happn_status (*group)(struct shelf *shelf, happn_error *error);
     happn_status (*group_end)(struct shelf *shelf, bool keep, happn_error *error);

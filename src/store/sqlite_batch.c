@@ -83,7 +83,7 @@ static void copy_error(const struct store_op *first, happn_error *error)
     }
 }
 
-void sqlite_batch_run(struct sqlite_file *file, struct store_op *first)
+static void run_together(struct sqlite_file *file, struct store_op *first)
 {
     int code = run_transaction(file, first);
     if (code == SQLITE_OK) {
@@ -100,4 +100,31 @@ void sqlite_batch_run(struct sqlite_file *file, struct store_op *first)
         sqlite_file_run(file, SQL_ROLLBACK);
     }
     fail_all(first, &error);
+}
+
+/* A part of the list as a list of its own. */
+static void run_part(struct sqlite_file *file, struct store_op *first, struct store_op *last)
+{
+    struct store_op *rest = last->next;
+    last->next = NULL;
+    if (first->kind == STORE_COMPACT) {
+        run_one(file, first);
+    } else {
+        run_together(file, first);
+    }
+    last->next = rest;
+}
+
+/* SQLite compacts outside of transactions only, so that ends one. */
+void sqlite_batch_run(struct sqlite_file *file, struct store_op *first)
+{
+    while (first != NULL) {
+        struct store_op *last = first;
+        while (first->kind != STORE_COMPACT && last->next != NULL && last->next->kind != STORE_COMPACT) {
+            last = last->next;
+        }
+        struct store_op *next = last->next;
+        run_part(file, first, last);
+        first = next;
+    }
 }

@@ -198,7 +198,7 @@ static int use_cache(struct sqlite_file *file, const struct sqlite_options *opti
 
 static happn_status set_up(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
 {
-    int64_t version;
+    int64_t version = 0;
     happn_status status = check_owner(file, options->file, &version, error);
     if (status == HAPPN_OK) {
         status = use_log(file, options->file, error);

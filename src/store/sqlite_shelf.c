@@ -243,4 +243,18 @@ static happn_status group_end(struct shelf *shelf, bool keep, happn_error *error
     return sqlite_file_run(file, SQL_RELEASE) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
 }
 
-const struct shelf_ops sqlite_shelf = {read_one, write_one, erase_one, walk, rest, group, group_end};
+/* Everything is written anew, then the log goes into the database and is cut off. */
+static happn_status compact(struct shelf *shelf, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    if (sqlite3_exec(file->db, "VACUUM", NULL, NULL, NULL) != SQLITE_OK) {
+        return sqlite_file_failed(file, error);
+    }
+    file->log_pages = 0;
+    sqlite3_wal_checkpoint_v2(file->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* not now: then later */
+    return HAPPN_OK;
+}
+
+const struct shelf_ops sqlite_shelf = {.read = read_one, .write = write_one, .erase = erase_one, .walk = walk, .rest = rest,
+                                       .compact = compact, .group = group, .group_end = group_end};

@@ -27,6 +27,7 @@ static uint32_t *counter(struct unfinished *unfinished, const struct store_op *o
     case STORE_GET:
     case STORE_FIND:
     case STORE_COUNT:
+    case STORE_COMPACT:
         break;
     }
     return NULL; /* changes nothing */

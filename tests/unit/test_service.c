@@ -197,10 +197,107 @@ static void an_answer_from_a_timer_leaves_an_idle_loop_at_once(void **state)
     happn_runtime_close(slow.runtime);
 }
 
+/* ---- stores and their upkeep, stepped */
+
+struct told {
+    int count;
+    happn_status status;
+    char data[256];
+};
+
+static void tell_done(happn_status status, const happn_error *error, void *arg)
+{
+    struct told *told = arg;
+    (void)error;
+    told->status = status;
+    told->count++;
+}
+
+static void tell_result(const happn_result *result, void *arg)
+{
+    struct told *told = arg;
+    told->status = result->status;
+    snprintf(told->data, sizeof told->data, "%.*s", (int)result->data_len, result->data);
+    told->count++;
+}
+
+static void await_told(happn_runtime *runtime, struct told *told)
+{
+    while (told->count == 0) {
+        happn_runtime_step(runtime, 1);
+    }
+    assert_int_equal(told->count, 1);
+}
+
+static void set_in(happn_runtime *runtime, happn_client *client, const char *path, const char *json)
+{
+    struct told told = {0};
+    assert_int_equal(happn_client_set(client, path, json, strlen(json), NULL, tell_result, &told), HAPPN_OK);
+    await_told(runtime, &told);
+    assert_int_equal(told.status, HAPPN_OK);
+}
+
+static void count_in(happn_runtime *runtime, happn_client *client, const char *path, const char *expected)
+{
+    struct told told = {0};
+    assert_int_equal(happn_client_count(client, path, NULL, tell_result, &told), HAPPN_OK);
+    await_told(runtime, &told);
+    assert_string_equal(told.data, expected);
+}
+
+static void keep_stats(const char *json, size_t len, void *arg)
+{
+    snprintf(arg, 4096, "%.*s", (int)len, json);
+}
+
+static void datastores_change_while_it_runs(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"deferListen\":true,\"utils\":{\"logLevel\":\"error\"},\"services\":{\"data\":{\"config\":{\"datastores\":["
+                                 "{\"name\":\"one\",\"isDefault\":true},{\"name\":\"two\",\"patterns\":[\"/two/*\"]}]}}}}";
+    happn_runtime *runtime;
+    happn_service *service;
+    happn_client *client;
+    happn_error error = {.status = HAPPN_OK};
+    struct told opened = {0}, compacted = {0};
+    char stats[4096];
+    assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_STEPPED, &runtime), HAPPN_OK);
+    assert_int_equal(happn_service_new(runtime, config, strlen(config), NULL, &service, &error), HAPPN_OK);
+    assert_int_equal(happn_service_compact(service, "one", tell_done, &compacted, &error), HAPPN_E_CLOSED);
+    assert_int_equal(happn_service_stats(service, keep_stats, stats), HAPPN_E_CLOSED);
+    happn_service_start(service, tell_done, &opened);
+    await_told(runtime, &opened);
+    assert_int_equal(opened.status, HAPPN_OK);
+    assert_int_equal(happn_client_open(service, NULL, NULL, &client), HAPPN_OK);
+    set_in(runtime, client, "/two/1", "{}");
+    set_in(runtime, client, "/three/1", "{}");
+    count_in(runtime, client, "*", "{\"value\":2}");
+    assert_int_equal(happn_service_add_datastore_pattern(service, "/three/*", "nope", &error), HAPPN_E_ARGUMENT);
+    assert_string_equal(error.message, "missing datastore with the key [nope]");
+    assert_int_equal(happn_service_add_datastore_pattern(service, "/three/*", "two", &error), HAPPN_OK);
+    count_in(runtime, client, "*", "{\"value\":1}"); /* what lies in the other store is out of sight */
+    set_in(runtime, client, "/three/2", "{}");
+    count_in(runtime, client, "/three/*", "{\"value\":1}");
+    assert_int_equal(happn_service_remove_datastore_pattern(service, "/three/*", &error), HAPPN_OK);
+    assert_int_equal(happn_service_remove_datastore_pattern(service, "/three/*", &error), HAPPN_E_NOT_FOUND);
+    count_in(runtime, client, "/three/*", "{\"value\":1}"); /* the first one again */
+    assert_int_equal(happn_service_compact(service, "nope", tell_done, &compacted, &error), HAPPN_E_ARGUMENT);
+    assert_int_equal(happn_service_compact(service, "one", tell_done, &compacted, &error), HAPPN_OK);
+    assert_int_equal(compacted.count, 0); /* never before it returns */
+    await_told(runtime, &compacted);
+    assert_int_equal(compacted.status, HAPPN_OK);
+    assert_int_equal(happn_service_stats(service, keep_stats, stats), HAPPN_OK);
+    assert_non_null(strstr(stats, "\"stores\":[{\"name\":\"one\",\"provider\":\"memory\",\"length\":0},{\"name\":\"two\""));
+    happn_client_close(client, NULL, NULL);
+    happn_service_close(service, 0, NULL, NULL);
+    happn_runtime_close(runtime);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_runtimes_with_two_services_each),
+        cmocka_unit_test(datastores_change_while_it_runs),
         cmocka_unit_test(an_answer_from_a_timer_leaves_an_idle_loop_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

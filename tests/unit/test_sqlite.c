@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test_disk.h"
@@ -122,6 +123,37 @@ static void the_first_format_is_brought_up_to_date(void **state)
     assert_int_equal(old->documents[0].rev, 7);
     assert_false(str_is_set(old->documents[0].tag));
     assert_int_equal(run(STORE_SET, "/new", "{}")->document.rev, 8);
+}
+
+/* Between writes of one turn, in their order. */
+static void compaction_gives_room_back(void **state)
+{
+    (void)state;
+    open_store((struct sqlite_options){.sync = false});
+    static char text[4096];
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 500; i++) {
+        char path[32], data[5000];
+        snprintf(path, sizeof path, "/big/%03d", i);
+        snprintf(data, sizeof data, "{\"text\":\"%s\"}", text);
+        run(STORE_SET, path, data);
+    }
+    struct stat before, after;
+    run(STORE_COMPACT, "*", NULL);
+    assert_int_equal(stat(fixture.file, &before), 0);
+    struct store_op *removal = start(STORE_REMOVE, "/big/*", NULL);
+    struct store_op *compaction = start(STORE_COMPACT, "*", NULL);
+    struct store_op *set = start(STORE_SET, "/after", "{}");
+    struct store_op *again = start(STORE_COMPACT, "*", NULL);
+    fixture_wait(&fixture, again);
+    assert_int_equal(removal->removed, 500);
+    assert_int_equal(compaction->status, HAPPN_OK);
+    assert_int_equal(set->status, HAPPN_OK);
+    assert_int_equal(again->status, HAPPN_OK);
+    assert_int_equal(stat(fixture.file, &after), 0);
+    assert_true(before.st_size > 2000000);
+    assert_true(after.st_size < 200000);
+    assert_int_equal(run(STORE_COUNT, "*", NULL)->count, 1);
 }
 
 static void a_missing_folder_is_named(void **state)
@@ -387,6 +419,7 @@ int main(void)
         TEST(a_foreign_database_is_left_alone),
         TEST(a_file_that_is_no_database_is_refused),
         TEST(a_newer_format_is_refused),
+        TEST(compaction_gives_room_back),
         TEST(the_first_format_is_brought_up_to_date),
         TEST(a_missing_folder_is_named),
         TEST(a_second_opener_is_refused),
