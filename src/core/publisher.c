@@ -58,11 +58,35 @@ static void report(struct request *request, const struct publication *publicatio
     }
 }
 
+static void note_one(struct subscription *subscription, void *arg)
+{
+    (void)subscription;
+    *(bool *)arg = true;
+}
+
+static bool has_recipients(const struct publication *publication)
+{
+    bool has = false;
+    subscriptions_match(publication->core->subscriptions, publication->path, publication->event, note_one, &has);
+    return has;
+}
+
+/* What `published` says in a reply that leaves before the events: as each generation did. */
+static bool is_published(const struct request *request, const struct publication *publication)
+{
+    int number = request->session->protocol->number;
+    bool deferred = publication->consistency == CONSISTENCY_DEFERRED;
+    if (number <= 2) {
+        return deferred && !has_recipients(publication); /* then there was nothing to wait for */
+    }
+    return number == 3 && (deferred || publication->consistency == CONSISTENCY_QUEUED);
+}
+
 /* The session may close while it is written to, so it is held. */
 static void publish_after_reply(struct request *request, struct publication *publication, struct publication *each, size_t count)
 {
     bool waits = publication->consistency == CONSISTENCY_ACKNOWLEDGED;
-    request->reply.published = publication->consistency <= CONSISTENCY_DEFERRED && request->session->protocol->number == 3; /* as each did */
+    request->reply.published = is_published(request, publication);
     publication->waiting = waits ? acknowledgement_open(request) : NULL;
     core_answer(request);
     deliver_all(publication, each, count);
