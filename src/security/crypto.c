@@ -82,7 +82,7 @@ static int value_of(char c)
 
 struct str crypto_base64_decode(struct arena *arena, struct str text)
 {
-    while (text.len != 0 && text.ptr[text.len - 1] == '=') {
+    for (int pads = 0; pads < 2 && text.len != 0 && text.ptr[text.len - 1] == '='; pads++) {
         text.len--;
     }
     char *out = text.len % 4 != 1 ? arena_alloc(arena, text.len / 4 * 3 + 4) : NULL;
@@ -106,6 +106,16 @@ struct str crypto_base64_decode(struct arena *arena, struct str text)
     }
     bool is_canonical = (value & ((1u << bits) - 1)) == 0; /* bits that mean nothing must be none: one text, one meaning */
     return is_canonical ? str_make(out, len) : STR_NONE;
+}
+
+struct str crypto_base64url_decode(struct arena *arena, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '+' || text.ptr[i] == '/' || text.ptr[i] == '=') {
+            return STR_NONE;
+        }
+    }
+    return crypto_base64_decode(arena, text);
 }
 
 static EVP_PKEY *read_point(struct str point)

@@ -21,6 +21,8 @@ bool crypto_pbkdf2(const char *digest, struct str password, struct str salt, int
 void crypto_add_base64(struct buf *out, struct str bytes);
 void crypto_add_base64url(struct buf *out, struct str bytes);
 struct str crypto_base64_decode(struct arena *arena, struct str text);
+/* Only the one for URLs, and no padding: what tokens are written in. */
+struct str crypto_base64url_decode(struct arena *arena, struct str text);
 
 /* Did the owner of this public key sign these 32 bytes? A key of 33 bytes as base64 is a point of secp256k1 and signs the bytes as they are;
  * text in PEM is RSA with SHA-256. False for everything that cannot be read. */

@@ -281,7 +281,7 @@ void directory_fini(struct directory *directory)
 
 /* --- documents */
 
-enum entry_kind { ENTRY_OTHER, ENTRY_USER, ENTRY_LINK, ENTRY_GROUP, ENTRY_RULE };
+enum entry_kind { ENTRY_OTHER, ENTRY_NO_MEMORY, ENTRY_USER, ENTRY_LINK, ENTRY_GROUP, ENTRY_RULE };
 
 struct entry {
     enum entry_kind kind;
@@ -300,10 +300,30 @@ static bool take(struct str *rest, const char *prefix)
     return true;
 }
 
-/* A permission's document says its path and action; the owner is what stands before them in its own path. `*` is written {{w}}. */
+/* Does "/get//a/{{w}}" say this action and the path /a/`*`? */
+static bool says(struct str tail, struct str action, struct str path)
+{
+    if (!take(&tail, "/") || !str_starts(tail, action)) {
+        return false;
+    }
+    tail = str_skip(tail, action.len);
+    bool fits = take(&tail, "/");
+    for (size_t i = 0; fits && i < path.len; i++) {
+        fits = path.ptr[i] == '*' ? take(&tail, "{{w}}") : tail.len != 0 && tail.ptr[0] == path.ptr[i];
+        tail = path.ptr[i] == '*' ? tail : str_skip(tail, 1);
+    }
+    return fits && tail.len == 0;
+}
+
+/* A permission's document says its path and action; the owner is what stands before them in its own path. `*` is written {{w}}. One that lies
+ * elsewhere than it says is nobody's. */
 static void read_rule(struct arena *arena, struct str rest, struct str data, struct entry *entry)
 {
     struct str path = json_string(arena, json_get(data, "path")), action = json_string(arena, json_get(data, "action"));
+    if (path.ptr == NULL && json_type_of(json_get(data, "path")) == JSON_STRING) {
+        entry->kind = ENTRY_NO_MEMORY; /* a prohibition must not get lost */
+        return;
+    }
     size_t stars = 0;
     for (size_t i = 0; i < path.len; i++) {
         stars += path.ptr[i] == '*';
@@ -314,12 +334,32 @@ static void read_rule(struct arena *arena, struct str rest, struct str data, str
         return;
     }
     struct str owner = str_make(rest.ptr, rest.len - tail);
+    if (!says(str_skip(rest, owner.len), action, path)) {
+        return;
+    }
     bool is_user = take(&owner, "_USER/");
-    entry->kind = ENTRY_RULE;
+    entry->kind = owner.len != 0 ? ENTRY_RULE : ENTRY_OTHER;
     entry->user = is_user ? owner : STR_NONE;
     entry->group = is_user ? STR_NONE : owner;
     entry->path = path;
     entry->authorized = json_true(json_get(data, "authorized"));
+}
+
+/* Up to 13.12, happn-3 let a user be called mal/_USER_GROUP/_ADMIN, whose own document then lay where mal's membership of _ADMIN does. It is
+ * told by its content. */
+static bool is_disguised(struct arena *arena, struct str name, struct str data)
+{
+    return str_equal(json_string(arena, json_get(data, "username")), name) || str_is_set(json_get(data, "password"));
+}
+
+static void read_user(struct arena *arena, struct str rest, struct str data, struct entry *entry)
+{
+    static const char link[] = "/_USER_GROUP/";
+    const char *at = rest.len != 0 ? memmem(rest.ptr, rest.len, link, sizeof link - 1) : NULL;
+    entry->user = at != NULL ? str_make(rest.ptr, (size_t)(at - rest.ptr)) : rest;
+    entry->group = at != NULL ? str_skip(rest, entry->user.len + sizeof link - 1) : STR_NONE;
+    bool is_whole = entry->user.len != 0 && (at == NULL || (entry->group.len != 0 && !is_disguised(arena, rest, data)));
+    entry->kind = !is_whole ? ENTRY_OTHER : at != NULL ? ENTRY_LINK : ENTRY_USER;
 }
 
 static struct entry entry_of(struct arena *arena, struct str path, struct str data)
@@ -330,13 +370,9 @@ static struct entry entry_of(struct arena *arena, struct str path, struct str da
         return entry;
     }
     if (take(&rest, "_USER/")) {
-        static const char link[] = "/_USER_GROUP/";
-        const char *at = rest.len != 0 ? memmem(rest.ptr, rest.len, link, sizeof link - 1) : NULL;
-        entry.kind = at != NULL ? ENTRY_LINK : ENTRY_USER;
-        entry.user = at != NULL ? str_make(rest.ptr, (size_t)(at - rest.ptr)) : rest;
-        entry.group = at != NULL ? str_skip(rest, entry.user.len + sizeof link - 1) : STR_NONE;
+        read_user(arena, rest, data, &entry);
     } else if (take(&rest, "_GROUP/")) {
-        entry.kind = ENTRY_GROUP;
+        entry.kind = rest.len != 0 ? ENTRY_GROUP : ENTRY_OTHER;
         entry.group = rest;
     } else if (take(&rest, "_PERMISSIONS/") && !str_starts(rest, STR_LIT("_LOOKUP/"))) {
         read_rule(arena, rest, data, &entry);
@@ -415,6 +451,9 @@ happn_status directory_put(struct directory *directory, struct str path, struct 
         break;
     case ENTRY_RULE:
         status = put_rule(directory, &entry);
+        break;
+    case ENTRY_NO_MEMORY:
+        status = HAPPN_E_MEMORY;
         break;
     case ENTRY_OTHER:
         break;

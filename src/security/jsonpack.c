@@ -43,18 +43,31 @@ static struct str entry_at(struct str section, size_t index)
     return entry;
 }
 
-/* + is a space, %2B %7C %5E %25 are what they say. */
+/* What stands for characters that have a meaning here; every other % is one. */
+static const struct {
+    char code[4];
+    char plain;
+} escapes[] = {{"+", ' '}, {"%2B", '+'}, {"%7C", '|'}, {"%5E", '^'}, {"%25", '%'}};
+
+static size_t escape_at(struct str text, char *plain)
+{
+    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
+        if (str_starts(text, str_of(escapes[i].code))) {
+            *plain = escapes[i].plain;
+            return strlen(escapes[i].code);
+        }
+    }
+    *plain = text.ptr[0];
+    return 1;
+}
+
 static bool add_text(struct buf *out, struct str text)
 {
     struct buf plain;
     buf_init(&plain, NULL, text.len + 1);
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i] == '+' ? ' ' : text.ptr[i];
-        if (c == '%' && i + 2 < text.len) {
-            char hex[3] = {text.ptr[i + 1], text.ptr[i + 2], '\0'};
-            c = (char)strtol(hex, NULL, 16);
-            i += 2;
-        }
+    while (text.len != 0) {
+        char c;
+        text = str_skip(text, escape_at(text, &c));
         buf_add_char(&plain, c);
     }
     json_add_string(out, buf_str(&plain));
@@ -78,13 +91,10 @@ static bool add_integer(struct buf *out, struct str digits)
 
 static bool add_float(struct buf *out, struct str digits)
 {
-    for (size_t i = 0; i < digits.len; i++) {
-        if (strchr("0123456789+-.eE", digits.ptr[i]) == NULL) {
-            return false;
-        }
-    }
-    buf_add_str(out, digits);
-    return digits.len != 0;
+    struct str number = json_trim(digits);
+    bool is_number = number.len != 0 && number.len == digits.len && (number.ptr[0] == '-' || (number.ptr[0] >= '0' && number.ptr[0] <= '9'));
+    buf_add_str(out, is_number ? digits : STR_LIT(""));
+    return is_number && json_check(digits, NULL) == HAPPN_OK;
 }
 
 static bool add_entry(struct pack *pack, long index)

@@ -1,13 +1,15 @@
 #include "security/policy.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
 #include "json/scan.h"
 #include "json/write.h"
+#include "paths/path.h"
+#include "security/address.h"
 
 static const char defaults[] =
     "[{\"name\":\"default-browser\",\"session\":{\"info._browser\":true},\"policy\":{\"ttl\":604800000,\"inactivity_threshold\":3600000}},"
@@ -28,15 +30,31 @@ static const struct {
     {"y", 315576e5}, {"yr", 315576e5}, {"yrs", 315576e5}, {"year", 315576e5}, {"years", 315576e5},
 };
 
+/* Digits, maybe with a fraction: no sign, no exponent, nothing hexadecimal, and whatever the locale. Sets *end behind them. */
+static double read_decimal(const char *text, const char **end)
+{
+    double number = 0, unit = 1;
+    size_t digits = 0;
+    for (; *text >= '0' && *text <= '9'; text++, digits++) {
+        number = number * 10 + (*text - '0');
+    }
+    for (text += *text == '.'; *text >= '0' && *text <= '9'; text++, digits++) {
+        unit *= 10;
+        number = number * 10 + (*text - '0');
+    }
+    *end = digits != 0 ? text : NULL;
+    return number / unit;
+}
+
 static bool read_span(const char *text, int64_t *ms)
 {
-    char *end;
+    const char *end;
     if (strcasecmp(text, "infinity") == 0) {
         *ms = 0;
         return true;
     }
-    double number = strtod(text, &end);
-    if (end == text || text[0] == '-' || text[0] == '+' || (text[0] != '.' && (text[0] < '0' || text[0] > '9'))) {
+    double number = read_decimal(text, &end);
+    if (end == NULL) {
         return false;
     }
     while (*end == ' ') {
@@ -72,36 +90,73 @@ bool duration_read(struct arena *arena, struct str value, int64_t *ms)
 
 /* --- permissions */
 
-static happn_status read_words(struct str list, const char *kind, struct str path, unsigned *bits, happn_error *error)
+/* Everything that is wrong, joined as the original joins it, as far as there is room. */
+static void complain(happn_error *error, const char *format, ...)
 {
-    if (json_type_of(list) != JSON_ARRAY) {
-        return error_set(error, HAPPN_E_ARGUMENT, "%s of the permission for %.*s must be a list", kind, (int)path.len, path.ptr);
+    if (error == NULL) {
+        return;
     }
-    for (struct json_iter it = json_iter(list); json_next(&it);) {
-        unsigned bit = it.value.len >= 2 ? may_of(str_make(it.value.ptr + 1, it.value.len - 2)) : 0;
-        if (bit == 0) {
-            const char *word = strcmp(kind, "prohibit") == 0 ? "unknown prohibit action" : "unknown action";
-            struct str name = json_type_of(it.value) == JSON_STRING ? str_make(it.value.ptr + 1, it.value.len - 2) : it.value;
-            return error_set(error, HAPPN_E_ARGUMENT, "%s: %.*s for path: %.*s", word, (int)(name.len < 80 ? name.len : 80), name.ptr,
-                             (int)(path.len < 200 ? path.len : 200), path.ptr);
-        }
-        *bits |= bit;
+    size_t len = strlen(error->message);
+    va_list args;
+    va_start(args, format);
+    if (len != 0 && len + 2 < sizeof error->message) {
+        error->message[len++] = ',';
     }
-    return HAPPN_OK;
+    vsnprintf(error->message + len, sizeof error->message - len, format, args);
+    va_end(args);
 }
 
-static happn_status add_permission(struct str path, struct str value, struct permission_set *set, happn_error *error)
+static int shown(struct str text, int most)
 {
-    unsigned allowed = 0, prohibited = 0;
+    return text.len < (size_t)most ? (int)text.len : most;
+}
+
+/* False: some word is none. */
+static bool read_words(struct str list, const char *kind, struct str path, unsigned *bits, happn_error *error)
+{
+    if (json_type_of(list) != JSON_ARRAY) {
+        complain(error, "%s of the permission for %.*s must be a list", kind, shown(path, 200), path.ptr);
+        return false;
+    }
+    bool fits = true;
+    for (struct json_iter it = json_iter(list); json_next(&it);) {
+        bool is_text = json_type_of(it.value) == JSON_STRING;
+        struct str word = is_text ? str_make(it.value.ptr + 1, it.value.len - 2) : it.value;
+        unsigned bit = is_text ? may_of(word) : 0;
+        if (bit == 0) {
+            complain(error, "unknown %saction: %.*s for path: %.*s", strcmp(kind, "prohibit") == 0 ? "prohibit " : "", shown(word, 80),
+                     word.ptr, shown(path, 200), path.ptr);
+        }
+        fits = fits && bit != 0;
+        *bits |= bit;
+    }
+    return fits;
+}
+
+/* A path is stored with {{w}} in place of each `*`, so it must not have one of its own. */
+static bool check_path(struct str path, happn_error *error)
+{
+    if (path.len != 0 && memmem(path.ptr, path.len, "{{w}}", 5) != NULL) {
+        complain(error, "invalid permission path, cannot contain special string {{w}}");
+        return false;
+    }
+    if (path.len == 0 || path.len > PATH_MAX_LENGTH || str_has(path, '\0')) {
+        complain(error, "a permission path has 1 to %d bytes, and no NUL", PATH_MAX_LENGTH);
+        return false;
+    }
+    return true;
+}
+
+static bool read_permission(struct str path, struct str value, unsigned *allowed, unsigned *prohibited, happn_error *error)
+{
     struct str actions = json_get(value, "actions"), prohibit = json_get(value, "prohibit");
     if (!str_is_set(actions) && !str_is_set(prohibit)) {
-        return error_set(error, HAPPN_E_ARGUMENT, "missing allowed actions or prohibit rules: %.*s", (int)path.len, path.ptr);
+        complain(error, "missing allowed actions or prohibit rules: %.*s", shown(path, 200), path.ptr);
+        return false;
     }
-    happn_status status = str_is_set(actions) ? read_words(actions, "actions", path, &allowed, error) : HAPPN_OK;
-    if (status == HAPPN_OK && str_is_set(prohibit)) {
-        status = read_words(prohibit, "prohibit", path, &prohibited, error);
-    }
-    return status == HAPPN_OK && set != NULL ? permission_set_add(set, path, allowed, prohibited) : status;
+    bool fits = check_path(path, error);
+    fits = (!str_is_set(actions) || read_words(actions, "actions", path, allowed, error)) && fits;
+    return (!str_is_set(prohibit) || read_words(prohibit, "prohibit", path, prohibited, error)) && fits;
 }
 
 happn_status policy_add_permissions(struct str json, struct permission_set *set, happn_error *error)
@@ -111,18 +166,28 @@ happn_status policy_add_permissions(struct str json, struct permission_set *set,
     }
     struct arena arena;
     arena_init(&arena, NULL);
-    happn_status status = HAPPN_OK;
+    bool fits = true;
+    happn_status status = error_set(error, HAPPN_OK, "%s", "");
     for (struct json_iter it = json_iter(json); status == HAPPN_OK && json_next(&it);) {
         struct str path = json_string(&arena, str_make(it.key.ptr - 1, it.key.len + 2));
-        status = path.ptr == NULL ? HAPPN_E_MEMORY : add_permission(path, it.value, set, error);
+        unsigned allowed = 0, prohibited = 0;
+        fits = path.ptr != NULL && read_permission(path, it.value, &allowed, &prohibited, error) && fits;
+        status = path.ptr == NULL ? HAPPN_E_MEMORY : fits && set != NULL ? permission_set_add(set, path, allowed, prohibited) : HAPPN_OK;
     }
     arena_fini(&arena);
+    status = status == HAPPN_OK && !fits ? HAPPN_E_ARGUMENT : status;
+    if (error != NULL) {
+        error->status = status;
+    }
     return status;
 }
 
 /* --- profiles */
 
-/* {user: {username: "x"}} asks for the same as {"user.username": "x"}: criteria know the second. */
+/* {user: {username: "x"}} asks for the same as {"user.username": "x"}: criteria know the second. Every field is written as data.<field>,
+ * because a session's own `timestamp` or `path` must not be taken for a document's. */
+#define FIELDS "data"
+
 static bool is_nested(struct str value)
 {
     struct json_iter it = json_iter(value);
@@ -144,7 +209,7 @@ static void flatten_list(struct buf *out, struct str list, int depth)
         }
         bool first = true;
         buf_add_char(out, '{');
-        flatten(out, it.value, "", &first, depth + 1);
+        flatten(out, it.value, FIELDS, &first, depth + 1);
         buf_add_char(out, '}');
     }
     buf_add_char(out, ']');
@@ -155,8 +220,7 @@ static void flatten(struct buf *out, struct str filter, const char *prefix, bool
     for (struct json_iter it = json_iter(filter); json_next(&it);) {
         char name[256];
         bool is_operator = str_starts(it.key, STR_LIT("$"));
-        int len = snprintf(name, sizeof name, "%s%s%.*s", is_operator ? "" : prefix, prefix[0] != '\0' && !is_operator ? "." : "",
-                           (int)it.key.len, it.key.ptr);
+        int len = snprintf(name, sizeof name, "%s%s%.*s", is_operator ? "" : prefix, is_operator ? "" : ".", shown(it.key, 300), it.key.ptr);
         if (len >= (int)sizeof name || depth > 16) {
             out->status = HAPPN_E_LIMIT;
             return;
@@ -186,7 +250,7 @@ static happn_status compile_filter(struct arena *arena, struct str name, struct 
     buf_init(&text, arena->allocator, 1 << 20);
     bool first = true;
     buf_add_char(&text, '{');
-    flatten(&text, filter, "", &first, 0);
+    flatten(&text, filter, FIELDS, &first, 0);
     buf_add_char(&text, '}');
     struct str copy = text.status == HAPPN_OK ? arena_str(arena, buf_str(&text)) : STR_NONE;
     buf_fini(&text);
@@ -221,6 +285,46 @@ static happn_status check_policy_keys(struct str name, struct str policy, happn_
     return HAPPN_OK;
 }
 
+static happn_status read_flag(struct str name, struct str policy, const char *key, bool *out, happn_error *error)
+{
+    struct str value = json_get(policy, key);
+    *out = json_true(value);
+    if (!str_is_set(value) || json_type_of(value) == JSON_BOOL) {
+        return HAPPN_OK;
+    }
+    return error_set(error, HAPPN_E_CONFIG, "the profile %.*s: %s must be true or false", (int)name.len, name.ptr, key);
+}
+
+/* A limit that cannot be read must not become none. */
+static happn_status read_limits(struct str name, struct str policy, struct policy *out, happn_error *error)
+{
+    struct str limit = json_get(policy, "usage_limit");
+    out->usage_limit = json_int(limit, 0);
+    double number = json_number(limit, -1);
+    if (str_is_set(limit) && json_type_of(limit) != JSON_NULL && (out->usage_limit < 0 || number != (double)out->usage_limit)) {
+        return error_set(error, HAPPN_E_CONFIG, "the profile %.*s: usage_limit must be a whole number, not negative", (int)name.len, name.ptr);
+    }
+    happn_status status = read_flag(name, policy, "disallowTokenLogins", &out->no_token_logins, error);
+    return status == HAPPN_OK ? read_flag(name, policy, "lockTokenToOrigin", &out->locked_to_origin, error) : status;
+}
+
+static happn_status check_addresses(struct str name, struct str list, happn_error *error)
+{
+    struct str wrong = list;
+    if (address_list_check(list, &wrong)) {
+        return HAPPN_OK;
+    }
+    return error_set(error, HAPPN_E_CONFIG, "the profile %.*s: sourceIPWhitelist is a list of addresses such as \"10.0.0.7\" or \"10.0.0.0/8\", "
+                     "which %.*s is not", (int)name.len, name.ptr, shown(wrong, 60), wrong.ptr);
+}
+
+static happn_status check_permissions(struct str name, struct str permissions, happn_error *error)
+{
+    happn_error inner;
+    happn_status status = policy_add_permissions(permissions, NULL, &inner);
+    return status == HAPPN_OK ? status : error_set(error, HAPPN_E_CONFIG, "the profile %.*s: %.300s", (int)name.len, name.ptr, inner.message);
+}
+
 static happn_status read_policy(struct arena *arena, struct str name, struct str json, struct policy *out, happn_error *error)
 {
     if (json_type_of(json) != JSON_OBJECT) {
@@ -233,18 +337,15 @@ static happn_status read_policy(struct arena *arena, struct str name, struct str
     if (status == HAPPN_OK) {
         status = read_duration(arena, name, json, "inactivity_threshold", &out->inactivity, error);
     }
-    out->usage_limit = json_int(json_get(json, "usage_limit"), 0);
-    out->no_token_logins = json_true(json_get(json, "disallowTokenLogins"));
-    out->locked_to_origin = json_true(json_get(json, "lockTokenToOrigin"));
+    if (status == HAPPN_OK) {
+        status = read_limits(name, json, out, error);
+    }
     out->permissions = json_get(json, "permissions");
     out->addresses = json_get(json, "sourceIPWhitelist");
-    if (status == HAPPN_OK && out->usage_limit < 0) {
-        status = error_set(error, HAPPN_E_CONFIG, "the profile %.*s: usage_limit must not be negative", (int)name.len, name.ptr);
+    if (status == HAPPN_OK && str_is_set(out->addresses)) {
+        status = check_addresses(name, out->addresses, error);
     }
-    if (status == HAPPN_OK && str_is_set(out->addresses) && json_type_of(out->addresses) != JSON_ARRAY) {
-        status = error_set(error, HAPPN_E_CONFIG, "the profile %.*s: sourceIPWhitelist must be a list", (int)name.len, name.ptr);
-    }
-    return status == HAPPN_OK && str_is_set(out->permissions) ? policy_add_permissions(out->permissions, NULL, error) : status;
+    return status == HAPPN_OK && str_is_set(out->permissions) ? check_permissions(name, out->permissions, error) : status;
 }
 
 static happn_status read_profiles(struct arena *arena, struct str json, struct profiles *out, happn_error *error)
@@ -314,10 +415,31 @@ void policy_add(struct buf *out, const struct policy *policy)
     buf_add_text(out, policy->locked_to_origin ? ",\"lockTokenToOrigin\":true}" : "}");
 }
 
+/* A number, or what happn-3 leaves as text; less than nothing when it cannot be read. */
+static int64_t span_of(struct str json)
+{
+    char text[64];
+    int64_t ms = 0;
+    switch (json_type_of(json)) {
+    case JSON_NONE:
+    case JSON_NULL:
+        return 0;
+    case JSON_NUMBER:
+        return json_number(json, -1) >= 0 && json_number(json, -1) < 9e15 ? (int64_t)json_number(json, 0) : -1;
+    default:
+        break;
+    }
+    if (json_type_of(json) != JSON_STRING || json.len - 2 >= sizeof text) {
+        return -1;
+    }
+    snprintf(text, sizeof text, "%.*s", (int)json.len - 2, json.ptr + 1);
+    return read_span(text, &ms) ? ms : -1;
+}
+
 struct policy policy_of(struct str json)
 {
-    return (struct policy){.ttl = json_int(json_get(json, "ttl"), 0),
-                           .inactivity = json_int(json_get(json, "inactivity_threshold"), 0),
+    return (struct policy){.ttl = span_of(json_get(json, "ttl")),
+                           .inactivity = span_of(json_get(json, "inactivity_threshold")),
                            .usage_limit = json_int(json_get(json, "usage_limit"), 0),
                            .permissions = json_get(json, "permissions"),
                            .no_token_logins = json_true(json_get(json, "disallowTokenLogins")),

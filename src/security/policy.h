@@ -38,10 +38,11 @@ const struct profile *profiles_match(const struct profiles *profiles, struct str
 
 /* {"ttl":..,"inactivity_threshold":..}: the policy as it is told to clients and written into tokens. Infinity is null. */
 void policy_add(struct buf *out, const struct policy *policy);
-/* Reads that again; texts point into `json`. */
+/* Reads that again; texts point into `json`. A duration that cannot be read is negative: it is over. */
 struct policy policy_of(struct str json);
 
-/* {"/a/b":{"actions":["get"],"prohibit":["set"]}, ...}; E_ARGUMENT names what is wrong. set NULL: only checks. */
+/* {"/a/b":{"actions":["get"],"prohibit":["set"]}, ...}; E_ARGUMENT names everything that is wrong, as happn-3 does. set NULL: only checks;
+ * with a set some may have been added when it fails. */
 happn_status policy_add_permissions(struct str json, struct permission_set *set, happn_error *error);
 
 /* 1500, "1500", "4 seconds", "1.5h", "7 days", "Infinity", null. False: it cannot be read, or is negative. 0 is for ever. */

@@ -59,33 +59,7 @@ bool token_write(const struct token *token, const struct token_secret *secret, s
     buf_add_char(out, '.');
     crypto_add_base64url(out, str_make((char *)mac, sizeof mac));
     buf_fini(&text);
-    return fits && out->status == HAPPN_OK;
-}
-
-/* Three parts, the signature fits: then what it says may be looked at. */
-static bool is_signed(struct arena *arena, struct str text, const struct token_secret *secrets, size_t count, struct str *header,
-                      struct str *claims)
-{
-    const char *first = memchr(text.ptr, '.', text.len);
-    const char *last = memrchr(text.ptr, '.', text.len);
-    if (first == NULL || first == last) {
-        return false;
-    }
-    struct str mac = crypto_base64_decode(arena, str_make(last + 1, (size_t)(text.ptr + text.len - last - 1)));
-    struct str body = str_make(first + 1, (size_t)(last - first - 1));
-    *header = crypto_base64_decode(arena, str_make(text.ptr, (size_t)(first - text.ptr)));
-    *claims = crypto_base64_decode(arena, body);
-    if (mac.len != SHA256_BYTES || !str_is_set(*header) || !str_is_set(*claims) || str_has(body, '.')) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        unsigned char expected[SHA256_BYTES];
-        if (secrets[i].key.len != 0 && crypto_hmac_sha256(secrets[i].key, str_make(text.ptr, (size_t)(last - text.ptr)), expected) &&
-            crypto_equal(str_make((char *)expected, sizeof expected), mac)) {
-            return true;
-        }
-    }
-    return false;
+    return fits && out->status == HAPPN_OK && out->len - start <= TOKEN_MOST; /* else nobody would read it */
 }
 
 static bool is_json(struct str text, enum json_type type)
@@ -93,10 +67,53 @@ static bool is_json(struct str text, enum json_type type)
     return utf8_is_valid(text) && json_check(text, NULL) == HAPPN_OK && json_type_of(text) == type;
 }
 
-static void read_policies(struct str json, struct token *out)
+/* A token that names its key is good for that one only; those of happn-3 name none. */
+static bool is_meant(struct arena *arena, const struct token_secret *secret, struct str header)
 {
-    out->policy[0] = policy_of(json_get(json, "0"));
-    out->policy[1] = policy_of(json_get(json, "1"));
+    struct str id = json_get(header, "kid");
+    return secret->key.len != 0 && (!str_is_set(id) || str_is(json_string(arena, id), secret->id));
+}
+
+/* Three parts; of them only the header is looked at before the signature fits. */
+struct parts {
+    struct str header, claims, mac;
+    struct str text; /* what is signed */
+};
+
+static bool split(struct arena *arena, struct str text, struct parts *out)
+{
+    const char *first = memchr(text.ptr, '.', text.len);
+    const char *last = memrchr(text.ptr, '.', text.len);
+    if (first == NULL || first == last) {
+        return false;
+    }
+    out->text = str_make(text.ptr, (size_t)(last - text.ptr));
+    out->header = crypto_base64url_decode(arena, str_make(text.ptr, (size_t)(first - text.ptr)));
+    out->claims = crypto_base64url_decode(arena, str_make(first + 1, (size_t)(last - first - 1)));
+    out->mac = crypto_base64url_decode(arena, str_make(last + 1, (size_t)(text.ptr + text.len - last - 1)));
+    return str_is_set(out->header) && str_is_set(out->claims) && out->mac.len == SHA256_BYTES;
+}
+
+static bool is_signed(struct arena *arena, const struct parts *parts, const struct token_secret *secrets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char expected[SHA256_BYTES];
+        if (is_meant(arena, &secrets[i], parts->header) && crypto_hmac_sha256(secrets[i].key, parts->text, expected) &&
+            crypto_equal(str_make((char *)expected, sizeof expected), parts->mac)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No policy is no token, rather than one without limits. */
+static bool read_policies(struct str json, struct token *out)
+{
+    struct str stateless = json_get(json, "0"), stateful = json_get(json, "1");
+    out->policy[0] = policy_of(stateless);
+    out->policy[1] = policy_of(stateful);
+    return json_type_of(stateless) == JSON_OBJECT && json_type_of(stateful) == JSON_OBJECT && out->policy[0].ttl >= 0 &&
+           out->policy[1].ttl >= 0 && out->policy[0].inactivity >= 0 && out->policy[1].inactivity >= 0;
 }
 
 static bool read_claims(struct arena *arena, struct str claims, struct token *out)
@@ -107,12 +124,14 @@ static bool read_claims(struct arena *arena, struct str claims, struct token *ou
                           .origin = json_string(arena, json_get(claims, "iss")),
                           .issued = json_int(json_get(claims, "ms"), 0),
                           .type = (int)json_int(json_get(claims, "typ"), -1)};
-    read_policies(json_get(claims, "policy"), out);
+    bool is_whole = read_policies(json_get(claims, "policy"), out);
+    struct str profiles = json_get(claims, "profiles");
     size_t i = 0;
-    for (struct json_iter it = json_iter(json_get(claims, "profiles")); str_is_set(json_get(claims, "profiles")) && json_next(&it) && i < 2;) {
+    for (struct json_iter it = json_iter(profiles); json_type_of(profiles) == JSON_ARRAY && i < 2 && json_next(&it);) {
         out->profiles[i++] = json_string(arena, it.value);
     }
-    return i == 2 && out->id.len != 0 && out->username.len != 0 && out->issued > 0;
+    bool is_type = out->type == SESSION_STATELESS || out->type == SESSION_STATEFUL;
+    return is_whole && is_type && i == 2 && out->id.len != 0 && out->username.len != 0 && out->issued > 0;
 }
 
 /* Those of 6 have type 0 always and open any session. */
@@ -136,19 +155,18 @@ static bool read_original(struct arena *arena, struct str claims, struct token *
                           .is_original = true};
     struct str parent = json_string(arena, json_get(json, "parentId"));
     out->id = str_is_set(parent) ? parent : json_string(arena, json_get(json, "id"));
-    read_policies(json_get(json, "policy"), out);
-    return out->id.len != 0 && out->username.len != 0 && out->issued > 0;
+    return read_policies(json_get(json, "policy"), out) && out->id.len != 0 && out->username.len != 0 && out->issued > 0;
 }
 
 bool token_read(struct arena *arena, struct str text, const struct token_secret *secrets, size_t count, struct token *out)
 {
-    struct str header, claims;
-    if (text.len == 0 || text.len > TOKEN_MOST || !is_signed(arena, text, secrets, count, &header, &claims) ||
-        !is_json(header, JSON_OBJECT) || !str_is(json_string(arena, json_get(header, "alg")), "HS256")) {
+    struct parts parts;
+    if (text.len == 0 || text.len > TOKEN_MOST || !split(arena, text, &parts) || !is_json(parts.header, JSON_OBJECT) ||
+        !str_is(json_string(arena, json_get(parts.header, "alg")), "HS256") || !is_signed(arena, &parts, secrets, count)) {
         return false;
     }
-    if (is_json(claims, JSON_OBJECT)) {
-        return read_claims(arena, claims, out);
+    if (is_json(parts.claims, JSON_OBJECT)) {
+        return read_claims(arena, parts.claims, out);
     }
-    return is_json(claims, JSON_STRING) && read_original(arena, claims, out);
+    return is_json(parts.claims, JSON_STRING) && read_original(arena, parts.claims, out);
 }

@@ -25,7 +25,7 @@ struct token_secret {
     struct str key;
 };
 
-/* Adds the text. */
+/* Adds the text. False: it would be longer than TOKEN_MOST, or memory is out. */
 bool token_write(const struct token *token, const struct token_secret *secret, struct buf *out);
 
 /* False for everything that is not a whole token signed with one of the secrets; HS256 only. Whether it has expired is not looked at. */
