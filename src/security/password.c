@@ -118,7 +118,11 @@ bool password_fits(struct str password, struct str text, int iterations, bool *i
         return false;
     }
     add_hex(hex, key, bytes);
+    bool fits = crypto_equal(str_make(hex, bytes * 2), stored.fields[2]);
+    *is_weak = fits && (is_old || rounds < iterations);
+    if (!fits && rounds < iterations) { /* as long as for a name that does not exist */
+        (void)!crypto_pbkdf2("sha512", password, STR_LIT("nothing"), iterations - rounds, key, KEY_BYTES);
+    }
     OPENSSL_cleanse(key, sizeof key);
-    *is_weak = is_old || rounds < iterations;
-    return crypto_equal(str_make(hex, bytes * 2), stored.fields[2]);
+    return fits;
 }

@@ -11,7 +11,8 @@ enum { PASSWORD_MOST = 1024, PASSWORD_STORED = 600, PASSWORD_MOST_ITERATIONS = 1
 /* Writes a new hash and a NUL. */
 bool password_hash(struct str password, int iterations, char out[PASSWORD_STORED]);
 
-/* *is_weak: it fits, but a new hash would be stronger. Text that is no hash fits nothing, and costs as much. */
+/* *is_weak: it fits, but a new hash would be stronger. What does not fit costs as much as `iterations` do, however it is stored: text that is no
+ * hash and old hashes of few rounds cannot be told from the others by the clock. */
 bool password_fits(struct str password, struct str stored, int iterations, bool *is_weak);
 
 /* A hash nobody knows the password of: what is compared for users that do not exist. */

@@ -145,6 +145,7 @@ static void note(struct subscription *subscription, void *arg)
 static struct found look_up(const struct permission_set *set, struct str path)
 {
     struct found found = {0, 0};
+    path = str_is_set(path) ? path : STR_LIT("");
     subscriptions_match(set->index, path, EVENT_SET, note, &found);
     return found;
 }

@@ -1,6 +1,8 @@
 /* Keys, signatures, digests and password hashes, by what the original's own libraries made (tests/vectors). */
 #include "vectors.h"
 
+#include <time.h>
+
 #include "base/id.h"
 #include "security/crypto.h"
 #include "security/password.h"
@@ -330,6 +332,33 @@ static void hashes_that_are_none(void **state)
     assert_false(password_fits(STR_LIT("p"), str_of(bad), 1000, &is_weak));
 }
 
+/* The processor's time for a wrong password: an old hash must not be told from a dummy. Measured in this thread, so others do not disturb it. */
+static double time_of(const char *stored)
+{
+    struct timespec start, end;
+    bool is_weak;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    assert_false(password_fits(STR_LIT("wrong"), str_of(stored), 200000, &is_weak));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    return (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+}
+
+static void an_old_hash_costs_as_much(void **state)
+{
+    (void)state;
+    char weak[PASSWORD_STORED], dummy[PASSWORD_STORED];
+    assert_true(password_hash(STR_LIT("p"), 1000, weak));
+    password_dummy(200000, dummy);
+    double least = 1e9, most = 0; /* of three: 200 times less work cannot hide behind that */
+    for (int i = 0; i < 3; i++) {
+        double a = time_of(weak), b = time_of(dummy);
+        least = a / b < least ? a / b : least;
+        most = a / b > most ? a / b : most;
+    }
+    print_message("an old hash takes %.2f to %.2f of a dummy's time\n", least, most);
+    assert_true(most > 0.25);
+}
+
 static void passwords_have_a_length(void **state)
 {
     (void)state;
@@ -351,6 +380,7 @@ int main(void)
         cmocka_unit_test(keys_that_are_none),     cmocka_unit_test(a_new_key_pair),      cmocka_unit_test(equal_texts),
         cmocka_unit_test(stored_by_the_original), cmocka_unit_test(the_old_form),        cmocka_unit_test(a_new_hash),
         cmocka_unit_test(nobody_knows_the_dummy), cmocka_unit_test(hashes_that_are_none), cmocka_unit_test(passwords_have_a_length),
+        cmocka_unit_test(an_old_hash_costs_as_much),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
