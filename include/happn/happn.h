@@ -9,6 +9,7 @@
 #include "happn/provider.h"
 #include "happn/route.h"
 #include "happn/runtime.h"
+#include "happn/security.h"
 #include "happn/service.h"
 #include "happn/status.h"
 #include "happn/transfer.h"

@@ -24,6 +24,14 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_service_new(happn_runtime *runtime, 
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_set(happn_service *service, const char *key, const char *json,
                                                         happn_error *error);
 
+/* Something that happened to the service: "connect", "authentic", "disconnect", "session-ended" (with the session's id, protocol, username,
+ * address, reason), "login-refused", "security-data-changed" (whatHappnd, changedData). json is the text of an object, borrowed until the
+ * function returns; on the loop's thread. */
+typedef void (*happn_system_fn)(const char *event, const char *json, size_t len, void *arg);
+
+/* Tells fn of everything that happens, until the service is gone. E_MEMORY, E_ARGUMENT. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_watch(happn_service *service, happn_system_fn fn, void *arg);
+
 /* Layers and routes of the host, before start or later (from the next request on). method "*" stands for all, path may end in `*`. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_route(happn_service *service, const char *method, const char *path,

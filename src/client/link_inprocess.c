@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "client/link.h"
-#include "core/session.h"
+#include "core/events.h"
 
 enum { FIRST_SLOTS = 16, MAX_QUEUED_BYTES = 256 << 20 };
 
@@ -281,6 +281,8 @@ happn_status link_inprocess_open(happn_service *service, const struct client_lin
     }
     link->session->is_local = true;
     link->session->may_see_system = true;
+    link->session->is_trusted = true;
+    events_connected(link->session);
     uv_idle_init(&core->loop->uv, &link->idle);
     link->idle.data = link;
     *out = &link->base;

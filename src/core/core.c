@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "core/acknowledgement.h"
+#include "core/events.h"
 #include "core/session.h"
 
 enum { POOLED_REQUESTS = 256 };
@@ -11,6 +12,8 @@ happn_status core_init(struct core *core, struct loop *loop, const struct alloca
     *core = (struct core){.loop = loop, .allocator = allocator, .compat = 13, .acknowledge_ms = 60000};
     core->limits = (struct core_limits){.message_bytes = 32u << 20, .subscriptions = 100000, .pending_requests = 1000};
     uv_timer_init(&loop->uv, &core->timer);
+    uv_timer_init(&loop->uv, &core->sweep);
+    core->sweep.data = core;
     core->subscriptions = subscriptions_new(allocator);
     id_short(core->instance);
     return core->subscriptions != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
@@ -29,6 +32,7 @@ void core_close_timer(struct core *core)
 {
     acknowledgement_drop_all(core);
     uv_close((uv_handle_t *)&core->timer, NULL);
+    uv_close((uv_handle_t *)&core->sweep, NULL);
 }
 
 void core_fini(struct core *core)
@@ -39,6 +43,7 @@ void core_fini(struct core *core)
         arena_fini(&request->arena);
         memory_free(core->allocator, request);
     }
+    events_forget_all(core);
     free_layers(core, core->inbound);
     free_layers(core, core->outbound);
     while (core->routes != NULL) {
@@ -90,6 +95,7 @@ void core_request_free(struct request *request)
     struct core *core = request->core;
     struct session *session = request->session;
     core->request_count--;
+    sight_fini(&request->sight);
     if (core->free_count < POOLED_REQUESTS) {
         arena_reset(&request->arena);
         request->next = core->free_requests;

@@ -10,6 +10,8 @@
 #include "happn/service.h"
 #include "paths/subscriptions.h"
 
+struct identity;
+
 struct core_limits {
     size_t message_bytes;     /* one message in or out */
     size_t subscriptions;     /* of one session */
@@ -19,6 +21,7 @@ struct core_limits {
 struct core_stats {
     uint64_t requests, refused, publications, deliveries, failed_deliveries, ignored_text;
     uint64_t store_operations, store_failures, unacknowledged;
+    uint64_t refused_logins;
 };
 
 /* A layer of one chain. */
@@ -53,6 +56,8 @@ struct core {
     happn_service *service;
     const struct wire_ops *wire;
     struct datastores *stores;
+    struct security *security; /* NULL: the service is not secured */
+    struct watcher *watchers;  /* of system events */
     struct subscriptions *subscriptions;
     struct layer *inbound, *outbound;
     struct route *routes;
@@ -72,9 +77,12 @@ struct core {
     uint64_t last_sibling;
     struct acknowledgement *acknowledgements, *last_acknowledgement; /* in the order of their deadlines */
     uv_timer_t timer;        /* of acknowledgements */
+    uv_timer_t sweep;        /* of a secured service: gate_sweep */
     int64_t acknowledge_ms;  /* how long they may take */
     bool publishes_each_remove; /* an event for every document that a pattern removed */
     char instance[24];       /* prefix of references */
+    struct str cookie_name, cookie_domain; /* told at login; not set: not told */
+    int64_t login_ms;        /* how long a connection may stay without a login; 0: for ever */
 };
 
 happn_status core_init(struct core *core, struct loop *loop, const struct allocator *allocator);
@@ -110,6 +118,9 @@ bool core_route(struct core *core, happn_http *http, const char *method, struct 
 
 /* Asks every session to go: the system message (reconnect or not), then close. */
 void core_disconnect_all(struct core *core, bool reconnect, const char *reason);
+
+/* Provided by net, which is above: who sends the request; NULL: nobody known. Borrowed. */
+struct identity *core_http_identity(const happn_http *http);
 
 /* Provided by service, which is above: for the in-process client. */
 struct core *happn_service_core(happn_service *service);

@@ -4,6 +4,7 @@
  *   wire/message                             validates it, slices it, fills a struct request
  *   core_dispatch (here)                     keeps the session's order, or starts it at once:
  *     layers_inbound                           may change, refuse, answer or park it
+ *     gate_request                             on a secured service: may this session do this to that path
  *     the table of actions                     checks the path and calls action_set, action_get, ...
  *     dispatch_store                           hands request->op to the provider: done now or later
  *     publication_deliver                      tells the subscribers what was committed
@@ -19,6 +20,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "core/gate.h"
 #include "core/layers.h"
 #include "core/publisher.h"
 #include "core/session.h"
@@ -32,20 +34,26 @@ struct action_entry {
     bool uses_store;
     bool needs_path;
     enum path_use path_use;
+    enum gate_need need;
 };
 
 static const struct action_entry table[] = {
-    {ACTION_SET, action_set, true, true, PATH_FOR_SET},
-    {ACTION_GET, action_get, true, true, PATH_FOR_GET},
-    {ACTION_COUNT, action_count, true, true, PATH_FOR_GET},
-    {ACTION_REMOVE, action_remove, true, true, PATH_FOR_REMOVE},
-    {ACTION_ON, action_on, false, true, PATH_FOR_ON},
-    {ACTION_OFF, action_off, false, false, PATH_FOR_ON},
-    {ACTION_ACK, action_ack, false, false, PATH_FOR_GET},
-    {ACTION_CONFIGURE_SESSION, action_configure_session, false, false, PATH_FOR_GET},
-    {ACTION_DESCRIBE, action_describe, false, false, PATH_FOR_GET},
-    {ACTION_LOGIN, action_login, false, false, PATH_FOR_GET},
-    {ACTION_DISCONNECT, action_disconnect, false, false, PATH_FOR_GET},
+    {ACTION_SET, action_set, true, true, PATH_FOR_SET, GATE_SET},
+    {ACTION_GET, action_get, true, true, PATH_FOR_GET, GATE_GET},
+    {ACTION_COUNT, action_count, true, true, PATH_FOR_GET, GATE_GET},
+    {ACTION_REMOVE, action_remove, true, true, PATH_FOR_REMOVE, GATE_REMOVE},
+    {ACTION_ON, action_on, false, true, PATH_FOR_ON, GATE_ON},
+    {ACTION_OFF, action_off, false, false, PATH_FOR_ON, GATE_NOTHING},
+    {ACTION_ACK, action_ack, false, false, PATH_FOR_GET, GATE_NOTHING},
+    {ACTION_CONFIGURE_SESSION, action_configure_session, false, false, PATH_FOR_GET, GATE_NOTHING},
+    {ACTION_DESCRIBE, action_describe, false, false, PATH_FOR_GET, GATE_NOTHING},
+    {ACTION_LOGIN, action_login, false, false, PATH_FOR_GET, GATE_NOTHING},
+    {ACTION_DISCONNECT, action_disconnect, false, false, PATH_FOR_GET, GATE_NOTHING},
+    {ACTION_REQUEST_NONCE, action_request_nonce, false, false, PATH_FOR_GET, GATE_NOTHING},
+    {ACTION_REVOKE_SESSION, action_revoke, false, false, PATH_FOR_GET, GATE_LOGIN},
+    {ACTION_REVOKE_TOKEN, action_revoke, false, false, PATH_FOR_GET, GATE_LOGIN},
+    {ACTION_CHANGE_PASSWORD, action_change_password, false, false, PATH_FOR_GET, GATE_LOGIN},
+    {ACTION_DISCONNECT_CHILDREN, action_disconnect_children, false, false, PATH_FOR_GET, GATE_LOGIN},
 };
 
 static const struct action_entry *find_action(enum action action)
@@ -81,6 +89,19 @@ static void reply_error(struct request *request)
     core_reply(request);
 }
 
+/* The refused request's error is set. A session whose time is up goes after its answer. */
+static void reply_refusal(struct request *request, const struct denial *refusal)
+{
+    struct session *session = request->session;
+    const char *closing = session->protocol->number >= 4 ? refusal->closing : NULL;
+    session->holds++;
+    reply_error(request);
+    if (closing != NULL) {
+        session_disconnect(session, false, closing);
+    }
+    session_release(session);
+}
+
 static void carry_out(struct request *request)
 {
     const struct action_entry *entry = find_action(request->action);
@@ -97,6 +118,11 @@ static void carry_out(struct request *request)
     }
     if (entry->needs_path && request->error.status != HAPPN_OK) {
         reply_error(request); /* an option that makes no sense */
+        return;
+    }
+    const struct denial *refusal = gate_request(request, entry->need);
+    if (refusal != NULL) {
+        reply_refusal(request, refusal);
         return;
     }
     entry->run(request);
@@ -133,7 +159,7 @@ static void start(struct request *request)
 
 static bool must_wait(const struct session *session, const struct request *request)
 {
-    if (session->in_layer || session->parked != NULL) {
+    if (session->in_layer || session->is_logging_in || session->parked != NULL) {
         return true;
     }
     const struct action_entry *entry = find_action(request->action);
@@ -273,6 +299,11 @@ void dispatch_store(struct request *request, enum store_kind kind, void (*finish
     }
     op->now = loop_now_ms(request->core->loop);
     op->include_system = request->session->may_see_system;
+    op->modified_by = request->modified_by;
+    if (request->sight.rights != NULL && path_has_wildcard(op->path)) {
+        op->shows = sight_shows;
+        op->shows_arg = &request->sight;
+    }
     op->has_if_rev = request->options.has_if_rev;
     op->if_rev = request->options.if_rev;
     op->arena = &request->arena;

@@ -33,5 +33,9 @@ void action_configure_session(struct request *request);
 void action_describe(struct request *request);
 void action_login(struct request *request);
 void action_disconnect(struct request *request);
+void action_request_nonce(struct request *request);
+void action_revoke(struct request *request);
+void action_change_password(struct request *request);
+void action_disconnect_children(struct request *request);
 
 #endif

@@ -14,7 +14,7 @@
 
 enum option { NO_STORE, NO_PUBLISH, MERGE, PATH_ONLY, INITIAL_CALLBACK, INITIAL_EMIT, CONSISTENCY, DEPTH, REFERENCE_ID, META, WILDCARD,
               NESTED, CRITERIA, TAG, SET_TYPE, INCREMENT, TARGET_CLIENTS, FIELDS, SORT, IF_REV, REV, PUBLISH_RESULTS,
-              NO_DATA_RESPONSE, UPSERT_TYPE, PUBLISH_EACH, EXPLAIN, LISTENER };
+              NO_DATA_RESPONSE, UPSERT_TYPE, PUBLISH_EACH, EXPLAIN, LISTENER, ON_BEHALF_OF, REVOKE };
 
 static const struct {
     struct str name;
@@ -47,6 +47,9 @@ static const struct {
     {STR_LIT("publishEach"), PUBLISH_EACH},
     {STR_LIT("explain"), EXPLAIN},
     {STR_LIT("listenerId"), LISTENER},
+    {STR_LIT("onBehalfOf"), ON_BEHALF_OF},
+    {STR_LIT("revokeSession"), REVOKE},
+    {STR_LIT("revokeToken"), REVOKE},
 };
 
 static int find_option(struct str key)
@@ -144,6 +147,14 @@ static void read_increment(struct request *request, struct str value)
         refuse(request, "increment option value must be a number");
     }
     request->options.increment = value;
+}
+
+static void read_on_behalf_of(struct request *request, struct str value)
+{
+    request->options.on_behalf_of = json_string(&request->arena, value);
+    if (request->options.on_behalf_of.ptr == NULL) {
+        refuse(request, "the option onBehalfOf must be the name of a user");
+    }
 }
 
 /* skip and limit: 0 is none. */
@@ -277,6 +288,12 @@ static void read_option(struct request *request, enum option option, struct str 
         return;
     case EXPLAIN:
         out->explain = json_true(value);
+        return;
+    case ON_BEHALF_OF:
+        read_on_behalf_of(request, value);
+        return;
+    case REVOKE:
+        out->revokes = out->revokes || json_true(value);
         return;
     }
 }

@@ -25,6 +25,8 @@ struct protocol {
                           const struct publication_results *results, bool acknowledged, struct buf *out);
     /* The system message before the server closes; reason as plain text. */
     void (*encode_disconnect)(const struct session *session, struct str reason, struct buf *out);
+    /* Another system message; data is raw JSON. NULL: such messages are not known. */
+    void (*encode_system)(const struct session *session, const char *event, struct str data, struct buf *out);
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/acknowledgement.h"
+#include "core/gate.h"
 #include "core/layers.h"
 #include "core/opening.h"
 #include "json/scan.h"
@@ -146,6 +147,9 @@ static void deliver_to(struct subscription *subscription, void *arg)
     struct publication *publication = delivery->publication;
     struct session *session = channel->session;
     if (session->link == NULL || !is_meant(delivery, session)) {
+        return;
+    }
+    if (publication->core->security != NULL && !gate_hears(channel, publication->path)) {
         return;
     }
     size_t references = references_of(channel);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "happn/layer.h"
+#include "security/sight.h"
 #include "store/provider.h"
 
 struct session;
@@ -31,7 +32,12 @@ enum action {
     ACTION_ON,
     ACTION_OFF,
     ACTION_ACK,
-    ACTION_DISCONNECT
+    ACTION_DISCONNECT,
+    ACTION_REQUEST_NONCE,
+    ACTION_REVOKE_SESSION,
+    ACTION_REVOKE_TOKEN,
+    ACTION_CHANGE_PASSWORD,
+    ACTION_DISCONNECT_CHILDREN
 };
 
 /* What of the options object the core reads; `raw` keeps all of it. */
@@ -59,6 +65,8 @@ struct request_options {
     struct str tag;          /* decoded */
     struct str increment;    /* raw JSON number */
     struct str targets;      /* raw JSON array of session ids */
+    struct str on_behalf_of; /* decoded: the user whose rights count */
+    bool revokes;            /* disconnect: the token ends, too */
     struct str criteria, fields, sort; /* raw */
     int64_t skip, limit;
 };
@@ -129,6 +137,8 @@ struct request {
     size_t layer;          /* next inbound layer */
     bool in_layer;         /* parked by a layer that answered LATER */
     struct happn_message message;
+    struct sight sight;    /* rights: what of a pattern's results is seen; NULL: everything */
+    struct str modified_by;
 };
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "base/id.h"
 #include "core/acknowledgement.h"
+#include "core/events.h"
+#include "core/gate.h"
 #include "core/opening.h"
 
 enum { FIRST_SLOTS = 8 };
@@ -18,6 +20,7 @@ struct session *core_session_open(struct core *core, struct link *link)
     session->waiting_tail = &session->waiting;
     session->holds = 1;
     id_uuid(session->id);
+    session->opened = loop_now_ms(core->loop);
     session->next = core->sessions;
     if (core->sessions != NULL) {
         core->sessions->previous = session;
@@ -54,8 +57,12 @@ void core_session_closed(struct session *session)
 {
     session->is_closed = true;
     session->link = NULL;
+    if (session->is_announced) {
+        events_session(session->core, "disconnect", session, NULL);
+    }
     session_unsubscribe_all(session);
     acknowledgement_session_closed(session);
+    gate_identify(session, NULL);
     unlink_session(session);
     while (session->waiting != NULL) {
         struct request *request = session->waiting;
@@ -181,6 +188,7 @@ static struct channel *join_channel(struct session *session, struct str text, st
     }
     *at = channel;
     session->channel_count++;
+    gate_look_at(channel);
     return channel;
 }
 

@@ -4,12 +4,16 @@
 
 #include "core/core.h"
 
+struct identity;
+
 /* All subscriptions of one session with the same channel text share one place in the index and one frame an event. */
 struct channel {
     struct subscription subscription; /* owner: the channel */
     struct session *session;
     struct channel *next; /* in the session's table */
     struct reference *references;
+    bool is_muted;           /* its permission was taken away: it hears nothing until it is given back */
+    bool is_nested;          /* subscribed above what is permitted: hears what is permitted */
     struct opening *opening; /* initial values are being fetched: events wait here */
     bool has_depths;         /* subscribed with several depths */
     struct str text;      /* "/SET@/a/b": exactly as subscribed */
@@ -24,12 +28,25 @@ struct reference {
     bool merge;
 };
 
+/* Where a session comes from, as its transport saw it. */
+struct session_peer {
+    char address[64];           /* empty: within the process */
+    bool is_forwarded;          /* by a proxy */
+    bool is_browser;            /* it sent the origin of a page */
+    bool is_encrypted;          /* TLS */
+};
+
 struct session {
     struct core *core;
     struct link *link;          /* NULL when closed */
     const struct protocol *protocol;
     char protocol_name[32];     /* as the client said it */
     char id[40];
+    struct identity *identity;  /* who it is, on a secured service; NULL: nobody yet */
+    struct session_peer peer;
+    int64_t opened;             /* milliseconds since 1970 */
+    int64_t nonce_until;        /* 0: none was given out, or it was used */
+    unsigned char nonce[32];
     struct str info;            /* JSON text of login's info, or unset; owned */
     struct session *previous, *next;
     struct channel **channels;  /* hash table by text */
@@ -43,7 +60,10 @@ struct session {
     size_t holds;               /* requests that still point here */
     bool is_pumping;            /* guards against running inside itself */
     bool is_closed;
+    bool is_logging_in;         /* what comes later waits */
+    bool is_announced;          /* those who watch know of it */
     bool is_local;
+    bool is_trusted;            /* the host's own: it passes every checkpoint */
     bool shows_rev;             /* _meta has the rev */
     bool may_see_system;
     bool no_reconnect;

@@ -60,6 +60,14 @@ int http_body_complete(struct connection *connection);
 int http_writeable(struct connection *connection);
 void http_gone(struct connection *connection);
 
+/* What other files of this room need of a request. */
+struct listener *http_listener(const happn_http *http);
+struct arena *http_arena(happn_http *http);
+struct identity **http_identity_slot(happn_http *http); /* who sends it; one reference is the request's */
+bool http_is_encrypted(const happn_http *http);
+/* In place of the usual phrase behind the status; static text. */
+void http_set_reason(happn_http *http, const char *reason);
+
 /* --- builtin.c: answers /ping, /version, /primus...; false when the path is none of them. */
 bool builtin_route(happn_http *http, struct str path);
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "net/connection.h"
+#include "net/secured.h"
+#include "security/identity.h"
 
 enum { HEADERS_BYTES = 16384, NAME_BYTES = 128 };
 
@@ -20,6 +21,8 @@ struct happn_http {
     struct buf body;
     struct buf headers; /* of the answer */
     struct buf answer;  /* all of it, with LWS_PRE in front */
+    struct identity *identity;
+    const char *reason; /* phrase; NULL: the usual one */
     bool is_routing;    /* in core_route: the answer is sent when it returns */
     bool is_answered;
     bool close_after;
@@ -100,6 +103,7 @@ static void free_http(happn_http *http)
         http->connection->http = NULL;
     }
     const struct allocator *allocator = http->listener->core->allocator;
+    identity_unref(http->identity);
     buf_fini(&http->body);
     buf_fini(&http->headers);
     buf_fini(&http->answer);
@@ -140,7 +144,7 @@ static void compose(happn_http *http, int status, const char *type, const void *
     struct buf *out = &http->answer;
     buf_reserve(out, LWS_PRE + 256 + http->headers.len + len);
     out->len = out->status == HAPPN_OK ? LWS_PRE : 0;
-    buf_add_format(out, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    buf_add_format(out, "HTTP/1.1 %d %s\r\n", status, http->reason != NULL ? http->reason : reason_of(status));
     if (has_body(status)) {
         buf_add_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type != NULL ? type : "application/json", len);
     }
@@ -188,7 +192,8 @@ static int route(happn_http *http)
 {
     http->is_routing = true;
     lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
-    if (!builtin_route(http, http->path) && !core_route(http->listener->core, http, http->method, http->path)) {
+    if (!builtin_route(http, http->path) && !auth_route(http, http->path) && !admin_route(http, http->path) &&
+        secured_pass(http, http->path) && !core_route(http->listener->core, http, http->method, http->path)) {
         not_found(http);
     }
     http->is_routing = false;
@@ -268,6 +273,36 @@ void http_gone(struct connection *connection)
     if (http->is_answered) {
         free_http(http);
     }
+}
+
+struct listener *http_listener(const happn_http *http)
+{
+    return http->listener;
+}
+
+struct arena *http_arena(happn_http *http)
+{
+    return &http->arena;
+}
+
+struct identity **http_identity_slot(happn_http *http)
+{
+    return &http->identity;
+}
+
+struct identity *core_http_identity(const happn_http *http)
+{
+    return http->identity;
+}
+
+bool http_is_encrypted(const happn_http *http)
+{
+    return http->wsi != NULL && lws_is_ssl(http->wsi) != 0;
+}
+
+void http_set_reason(happn_http *http, const char *reason)
+{
+    http->reason = reason;
 }
 
 const char *happn_http_method(const happn_http *http)

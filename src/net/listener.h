@@ -13,6 +13,11 @@ struct listener_options {
     size_t connections;       /* at the same time */
     int64_t silence_ms;       /* protocols 1 to 3: a client that says nothing for so long is dropped */
     int64_t ping_ms;          /* protocol 4: how often we ask */
+    bool query_tokens;        /* a token may come as ?happn_token=... */
+    bool http_logout;         /* /auth/logout ends tokens */
+    struct str *exclusions;   /* paths and patterns that need no token; they live as long as the listener */
+    size_t exclusion_count;
+    struct str unauthorized_page, forbidden_page; /* HTML; not set: a text */
     int handshake_seconds;    /* a request's headers, or a body, must arrive in this time */
 };
 

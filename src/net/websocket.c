@@ -9,7 +9,7 @@
  * Nothing is written while libwebsockets still holds bytes of an earlier write: it calls WRITEABLE when they have left. */
 
 #include "base/utf8.h"
-#include "core/session.h"
+#include "core/events.h"
 #include "net/connection.h"
 
 enum {
@@ -267,6 +267,14 @@ static size_t queued_bytes(struct link *link)
 
 static const struct link_ops ops = {begin, commit, send_payload, close_link, queued_bytes};
 
+static void note_peer(struct lws *wsi, struct session_peer *peer)
+{
+    lws_get_peer_simple(wsi, peer->address, sizeof peer->address);
+    peer->is_forwarded = lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) > 0;
+    peer->is_browser = lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) > 0;
+    peer->is_encrypted = lws_is_ssl(wsi) != 0;
+}
+
 int websocket_open(struct listener *listener, struct lws *wsi, struct connection *connection)
 {
     struct websocket *websocket = memory_zalloc(listener->core->allocator, sizeof *websocket);
@@ -282,6 +290,8 @@ int websocket_open(struct listener *listener, struct lws *wsi, struct connection
         memory_free(listener->core->allocator, websocket);
         return -1;
     }
+    note_peer(wsi, &websocket->session->peer);
+    events_connected(websocket->session);
     websocket->heard = websocket->pinged = now_of(websocket);
     websocket->next = listener->websockets;
     if (listener->websockets != NULL) {

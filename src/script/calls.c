@@ -9,6 +9,7 @@
 #include "paths/wildcard.h"
 #include "script/sandbox.h"
 #include "script/view.h"
+#include "security/identity.h"
 
 enum { CALL_COST = 200 };
 
@@ -135,6 +136,17 @@ static struct task *check_task(lua_State *L, const char *name)
     return task;
 }
 
+/* A script's calls have the rights of whoever it works for. */
+static void act_for_caller(const struct task *task, struct session *session)
+{
+    const struct session *caller = task->message != NULL ? task->message->session : NULL;
+    session->identity = caller != NULL ? caller->identity : task->http != NULL ? core_http_identity(task->http) : NULL;
+    session->is_trusted = caller != NULL && caller->is_trusted;
+    if (session->identity != NULL) {
+        identity_ref(session->identity);
+    }
+}
+
 static bool ensure_session(struct task *task)
 {
     if (task->session == NULL) {
@@ -145,6 +157,7 @@ static bool ensure_session(struct task *task)
         task->session->protocol = &script_protocol;
         task->session->link_data = task;
         task->session->is_local = true;
+        act_for_caller(task, task->session);
     }
     return true;
 }

@@ -230,6 +230,7 @@ static void free_user(struct directory *directory, struct user *user)
 {
     user->is_gone = true;
     touch(directory, user);
+    permission_set_unref(user->rights);
     while (user->members != NULL) {
         unlink_member(directory, user->members);
     }
@@ -329,7 +330,7 @@ static void read_rule(struct arena *arena, struct str rest, struct str data, str
         stars += path.ptr[i] == '*';
     }
     size_t tail = 1 + action.len + 1 + path.len + 4 * stars; /* "/get/" + the path */
-    entry->bit = may_of(action);
+    entry->bit = str_is(action, "*") ? MAY_STAR : may_of(action);
     if (entry->bit == 0 || path.ptr == NULL || rest.len <= tail) {
         return;
     }

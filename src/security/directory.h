@@ -16,11 +16,12 @@
 #define ANONYMOUS_NAME "_ANONYMOUS"
 
 struct identity;
+struct permission_set;
 
 /* What a user or a group may do at one path. */
 struct rule {
     struct rule *next;
-    unsigned allowed, prohibited; /* enum may */
+    unsigned allowed, prohibited; /* enum may, word by word */
     struct str path;
     char bytes[];
 };
@@ -40,7 +41,9 @@ struct user {
     struct rule *rules;
     struct member *members;
     struct identity *identities; /* who is logged in as this user */
-    bool is_gone;
+    struct permission_set *rights; /* compiled when somebody asks; whoever is told of a touch drops it */
+    struct user *next_touched;
+    bool is_touched, is_gone;
 };
 
 struct group {

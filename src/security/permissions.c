@@ -54,6 +54,7 @@ unsigned may_of(struct str word)
 
 const char *may_word(unsigned bit)
 {
+    bit = bit == MAY_STAR ? MAY_ALL : bit;
     for (int i = 0; i < WORDS; i++) {
         if (words[i].bit == bit) {
             return words[i].word;

@@ -15,7 +15,8 @@ enum may {
     MAY_GET = 1, MAY_SET = 2, MAY_ON = 4, MAY_REMOVE = 8,
     MAY_DELETE = 16, MAY_PUT = 32, MAY_POST = 64, MAY_HEAD = 128, MAY_OPTIONS = 256,
     MAY_OTHER = 512, /* methods of HTTP that have no word: only `*` covers them */
-    MAY_ALL = 1023
+    MAY_ALL = 1023,
+    MAY_STAR = 1024 /* in rules of the directory: the word `*`, which is kept and taken away as one */
 };
 
 /* "get", "on", "*", ... as a bit; 0 for any other word. */

@@ -14,8 +14,7 @@ static void add_member(struct buf *out, const char *name, struct str text)
     }
 }
 
-/* The later of the two ends; a token that one kind of session may use for ever has none. */
-static int64_t expiry_of(const struct token *token)
+int64_t token_expiry(const struct token *token)
 {
     int64_t a = token->policy[0].ttl, b = token->policy[1].ttl;
     return a == 0 || b == 0 ? 0 : token->issued + (a > b ? a : b);
@@ -29,8 +28,8 @@ static void add_claims(const struct token *token, struct buf *out)
     add_member(out, "uid", token->userid);
     add_member(out, "iss", token->origin);
     buf_add_format(out, ",\"iat\":%lld", (long long)(token->issued / 1000));
-    if (expiry_of(token) != 0) {
-        buf_add_format(out, ",\"exp\":%lld", (long long)((expiry_of(token) + 999) / 1000));
+    if (token_expiry(token) != 0) {
+        buf_add_format(out, ",\"exp\":%lld", (long long)((token_expiry(token) + 999) / 1000));
     }
     buf_add_format(out, ",\"ms\":%lld,\"typ\":%d,\"policy\":{\"0\":", (long long)token->issued, token->type);
     policy_add(out, &token->policy[0]);

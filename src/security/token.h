@@ -25,6 +25,9 @@ struct token_secret {
     struct str key;
 };
 
+/* When it ends, in milliseconds: the later of the two ends; 0: never, for one kind of session may use it for ever. */
+int64_t token_expiry(const struct token *token);
+
 /* Adds the text. False: it would be longer than TOKEN_MOST, or memory is out. */
 bool token_write(const struct token *token, const struct token_secret *secret, struct buf *out);
 

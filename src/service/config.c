@@ -9,10 +9,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "json/scan.h"
+#include "security/policy.h"
 
-enum kind { BOOL, INT, TEXT, FILE_NAME, CHOICE, LAYERS, ROUTES, STORES, LATER_KEY, IGNORED_KEY };
+enum kind { BOOL, INT, DURATION, JSON, LIST, TEXT, FILE_NAME, CHOICE, LAYERS, ROUTES, STORES, LATER_KEY, IGNORED_KEY };
 #define KIND_BOOL BOOL
 #define KIND_INT INT
+#define KIND_DURATION DURATION
+#define KIND_JSON JSON
+#define KIND_LIST LIST
 #define KIND_TEXT TEXT
 #define KIND_FILE FILE_NAME
 #define KIND_CHOICE CHOICE
@@ -195,6 +199,41 @@ static happn_status read_int(struct reader *reader, const struct key *key, struc
     return HAPPN_OK;
 }
 
+static happn_status read_duration(struct reader *reader, const struct key *key, struct str value, int64_t *out)
+{
+    int64_t ms;
+    if (!duration_read(&reader->config->arena, value, &ms) || ms < key->least || ms > key->most) {
+        return fail_at(reader, value.ptr, "%s must be a time of %lld to %lld milliseconds: a number, or \"4 seconds\", \"2 hours\", \"7 days\"", key->path,
+                       (long long)key->least, (long long)key->most);
+    }
+    *out = ms;
+    return HAPPN_OK;
+}
+
+/* What it means is looked at by whoever uses it. */
+static happn_status read_json(struct reader *reader, struct str value, struct str *out)
+{
+    *out = arena_str(&reader->config->arena, value);
+    return out->ptr != NULL ? HAPPN_OK : out_of_memory(reader);
+}
+
+static happn_status read_list(struct reader *reader, const struct key *key, struct str value, struct config_list *out)
+{
+    if (json_type_of(value) != JSON_ARRAY) {
+        return fail_at(reader, value.ptr, "%s must be a list of texts", key->path);
+    }
+    size_t count = 0;
+    for (struct json_iter it = json_iter(value); json_next(&it);) {
+        count++;
+    }
+    *out = (struct config_list){arena_alloc(&reader->config->arena, (count + 1) * sizeof *out->items), 0};
+    happn_status status = out->items != NULL ? HAPPN_OK : out_of_memory(reader);
+    for (struct json_iter it = json_iter(value); status == HAPPN_OK && json_next(&it);) {
+        status = read_text(reader, key->path, it.value, &out->items[out->count++]);
+    }
+    return status;
+}
+
 static happn_status read_bool(struct reader *reader, const struct key *key, struct str value, bool *out)
 {
     if (json_type_of(value) != JSON_BOOL) {
@@ -299,6 +338,12 @@ static happn_status read_value(struct reader *reader, const struct key *key, con
         return read_bool(reader, key, value, field);
     case INT:
         return read_int(reader, key, value, field);
+    case DURATION:
+        return read_duration(reader, key, value, field);
+    case JSON:
+        return read_json(reader, value, field);
+    case LIST:
+        return read_list(reader, key, value, field);
     case TEXT:
         return read_text(reader, key->path, value, field);
     case FILE_NAME: {
@@ -373,6 +418,9 @@ static struct str first_choice(struct arena *arena, const char *choices)
 
 #define DEFAULT_BOOL(field, fallback) config->field = (fallback) != 0
 #define DEFAULT_INT(field, fallback) config->field = (fallback)
+#define DEFAULT_DURATION(field, fallback) config->field = (fallback)
+#define DEFAULT_JSON(field, fallback) config->field = STR_LIT(fallback)
+#define DEFAULT_LIST(field, fallback) config->field = (struct config_list){NULL, 0}
 #define DEFAULT_TEXT(field, fallback) config->field = STR_LIT(fallback)
 #define DEFAULT_FILE(field, fallback) config->field = STR_LIT(fallback)
 #define DEFAULT_CHOICE(field, fallback) config->field = first_choice(&config->arena, fallback)

@@ -38,11 +38,20 @@ struct config_stores {
     size_t count;
 };
 
+/* Texts. */
+struct config_list {
+    struct str *items;
+    size_t count;
+};
+
 #define CONFIG_BOOL bool
 #define CONFIG_INT int64_t
+#define CONFIG_DURATION int64_t /* milliseconds */
+#define CONFIG_JSON struct str /* raw value */
 #define CONFIG_TEXT struct str
 #define CONFIG_FILE struct str /* complete path */
 #define CONFIG_CHOICE struct str
+#define CONFIG_LIST struct config_list
 #define CONFIG_LAYERS struct config_scripts
 #define CONFIG_ROUTES struct config_scripts
 #define CONFIG_STORES struct config_stores

@@ -6,15 +6,18 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "core/events.h"
 #include "core/layers.h"
 #include "core/session.h"
+#include "security/security.h"
 #include "store/datastores.h"
 #include "wire/host_protocol.h"
 #include "wire/message.h"
 
-enum { POLL_MS = 5, IN_FLIGHT_MS = 5000, GRACE_MS = 2000 };
+enum { MOST_PAGE = 1 << 20, POLL_MS = 5, IN_FLIGHT_MS = 5000, GRACE_MS = 2000 };
 
 static void close_part(struct runtime_part *part);
+static void begin_close(happn_service *service);
 
 happn_status happn_service_new(happn_runtime *runtime, const char *config, size_t len, const char *base_dir,
                                happn_service **out, happn_error *error)
@@ -66,6 +69,14 @@ happn_status happn_service_add_route(happn_service *service, const char *method,
     return core_add_route(&service->core, method, path, fn, arg);
 }
 
+happn_status happn_service_watch(happn_service *service, happn_system_fn fn, void *arg)
+{
+    if (service->state == SERVICE_CLOSING || fn == NULL) {
+        return HAPPN_E_ARGUMENT;
+    }
+    return events_watch(&service->core, fn, arg);
+}
+
 static void apply_config(happn_service *service)
 {
     const struct config *config = &service->config;
@@ -97,6 +108,23 @@ static happn_status open_log(happn_service *service, happn_error *error)
     return status;
 }
 
+/* A page is read once: whoever changes it starts the service anew. */
+static happn_status read_page(happn_service *service, struct str file, struct str *out, happn_error *error)
+{
+    if (file.len == 0) {
+        return HAPPN_OK;
+    }
+    FILE *stream = fopen(file.ptr, "rb");
+    char *bytes = stream != NULL ? arena_alloc(&service->config.arena, MOST_PAGE) : NULL;
+    size_t len = bytes != NULL ? fread(bytes, 1, MOST_PAGE, stream) : 0;
+    bool is_whole = bytes != NULL && len < MOST_PAGE && ferror(stream) == 0;
+    if (stream != NULL) {
+        fclose(stream);
+    }
+    *out = str_make(bytes, len);
+    return is_whole ? HAPPN_OK : error_set(error, HAPPN_E_CONFIG, "the page %.300s cannot be read, or has more than %d bytes", file.ptr, MOST_PAGE);
+}
+
 static happn_status open_listener(happn_service *service, happn_error *error)
 {
     const struct config *config = &service->config;
@@ -111,11 +139,22 @@ static happn_status open_listener(happn_service *service, happn_error *error)
                                        .connections = (size_t)config->connections,
                                        .silence_ms = config->silence_ms,
                                        .ping_ms = config->ping_ms,
+                                       .query_tokens = config->query_tokens,
+                                       .http_logout = config->http_logout,
+                                       .exclusions = config->exclusions.items,
+                                       .exclusion_count = config->exclusions.count,
                                        .handshake_seconds = (int)config->handshake_seconds};
+    happn_status status = read_page(service, config->unauthorized_page, &options.unauthorized_page, error);
+    if (status == HAPPN_OK) {
+        status = read_page(service, config->forbidden_page, &options.forbidden_page, error);
+    }
+    if (status != HAPPN_OK) {
+        return status;
+    }
     return listener_open(&service->core, &options, &service->listener, error);
 }
 
-static happn_status open_all(happn_service *service, happn_error *error)
+static happn_status open_stores(happn_service *service, happn_error *error)
 {
     int64_t compat = service->config.compat;
     if (compat != 6 && compat != 8 && compat != 13) {
@@ -126,9 +165,13 @@ static happn_status open_all(happn_service *service, happn_error *error)
     if (status == HAPPN_OK) {
         status = service_open_stores(service, error);
     }
-    if (status == HAPPN_OK) {
-        status = service_open_scripts(service, error);
-    }
+    return status;
+}
+
+/* What needs to know who may do what. */
+static happn_status open_rest(happn_service *service, happn_error *error)
+{
+    happn_status status = service_open_scripts(service, error);
     if (status == HAPPN_OK) {
         status = service_open_stats(service, error);
     }
@@ -138,16 +181,15 @@ static happn_status open_all(happn_service *service, happn_error *error)
     return status;
 }
 
-static void start_now(void *arg)
+/* The stores and the directory are there, or could not be had. */
+static void start_rest(happn_service *service, happn_status status, const happn_error *why)
 {
-    happn_service *service = arg;
+    happn_error error = why != NULL ? *why : (happn_error){.status = status};
     service->is_starting = false;
-    happn_error error = {0};
-    happn_status status = HAPPN_E_CLOSED;
     if (service->state == SERVICE_CLOSING) {
-        error_set(&error, status, "the service was closed while it started");
+        status = error_set(&error, HAPPN_E_CLOSED, "the service was closed while it started");
     } else {
-        status = open_all(service, &error);
+        status = status == HAPPN_OK ? open_rest(service, &error) : status;
         service->state = status == HAPPN_OK ? SERVICE_OPEN : SERVICE_FAILED;
     }
     if (status == HAPPN_OK && service->listener != NULL) {
@@ -155,6 +197,25 @@ static void start_now(void *arg)
     }
     if (service->done != NULL) {
         service->done(status, status == HAPPN_OK ? NULL : &error, service->done_arg);
+    }
+    if (service->close_waits) {
+        begin_close(service);
+    }
+}
+
+static void start_now(void *arg)
+{
+    happn_service *service = arg;
+    happn_error error = {0};
+    happn_status status = HAPPN_OK;
+    if (service->state != SERVICE_CLOSING) {
+        status = open_stores(service, &error);
+    }
+    if (status == HAPPN_OK && service->state != SERVICE_CLOSING) {
+        status = service_open_security(service, start_rest, &error);
+    }
+    if (status != HAPPN_PENDING) {
+        start_rest(service, status, &error);
     }
 }
 
@@ -191,6 +252,7 @@ static void free_service(uv_handle_t *handle)
     const struct allocator *allocator = service->core.allocator;
     log_write(service->core.log, LOG_INFO, "service", "stopped");
     host_protocol_forget_all(&service->core);
+    security_free(service->core.security);
     core_fini(&service->core);
     log_close(service->core.log);
     config_fini(&service->config);
@@ -280,12 +342,6 @@ static void begin_close(happn_service *service)
     uv_timer_start(&service->poll, on_poll, 0, POLL_MS);
 }
 
-/* A start that was asked for ends first. */
-static void begin_close_later(void *arg)
-{
-    begin_close(arg);
-}
-
 void happn_service_close(happn_service *service, int reconnect, void (*closed)(void *arg), void *arg)
 {
     if (service->state == SERVICE_CLOSING) {
@@ -295,11 +351,9 @@ void happn_service_close(happn_service *service, int reconnect, void (*closed)(v
     service->closed = closed;
     service->closed_arg = arg;
     service->state = SERVICE_CLOSING;
+    service->close_waits = service->is_starting; /* a start that was asked for ends first */
     if (!service->is_starting) {
         begin_close(service);
-        return;
-    }
-    while (loop_post(service->core.loop, begin_close_later, service) == HAPPN_E_MEMORY) {
     }
 }
 

@@ -21,6 +21,8 @@ struct host_provider {
     char name[64];
 };
 
+typedef void (*service_secured_fn)(happn_service *service, happn_status status, const happn_error *error);
+
 struct happn_service {
     struct runtime_part part;
     struct host_provider *providers;
@@ -32,7 +34,8 @@ struct happn_service {
     struct core_stats told; /* the counters when somebody last asked */
     int64_t told_at, started_at;
     enum service_state state;
-    bool is_starting;
+    bool is_starting, close_waits;
+    service_secured_fn secured;
     happn_done_fn done;
     void *done_arg;
     /* closing */
@@ -52,6 +55,10 @@ happn_status service_open_stores(happn_service *service, happn_error *error);
 happn_status service_open_stats(happn_service *service, happn_error *error);
 
 void service_forget_providers(happn_service *service);
+
+/* On a secured service: HAPPN_PENDING, and secured is called when the directory is read (maybe before this returns). HAPPN_OK: it is
+ * not secured. Otherwise error says why not. */
+happn_status service_open_security(happn_service *service, service_secured_fn secured, happn_error *error);
 
 /* The scripts that the configuration names; nothing when it names none. */
 happn_status service_open_scripts(happn_service *service, happn_error *error);

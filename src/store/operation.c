@@ -21,7 +21,8 @@ bool operation_writes(const struct store_op *op)
 bool operation_concerns(const struct store_op *op, struct str path)
 {
     return wildcard_matches(WILDCARD_STRING, op->path, path, 0) && (op->include_system || !path_is_system(path)) &&
-           (op->routing == NULL || routing_find(op->routing, path) == op->store);
+           (op->routing == NULL || routing_find(op->routing, path) == op->store) &&
+           (op->shows == NULL || op->shows(op->shows_arg, path));
 }
 
 static bool copy_text(struct arena *out, struct str from, struct str *to)

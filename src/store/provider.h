@@ -45,6 +45,8 @@ struct store_op {
     bool lists_removed;      /* REMOVE by pattern: what was removed is wanted */
     bool in_whole;           /* FIND, COUNT: without skip, and with skip + limit as the limit: somebody puts several together */
     bool in_order;           /* GET: not before what was submitted earlier, even where that cannot be seen */
+    bool (*shows)(const void *arg, struct str path); /* FIND, COUNT, REMOVE by pattern: what is not shown is not there; NULL: all is. Any thread */
+    const void *shows_arg;
     const struct routing *routing; /* FIND, COUNT, REMOVE: only paths that belong to this store, when there are several */
     const void *store;       /* who "this store" is in `routing` */
     struct arena *arena;     /* results are allocated here; the provider's until the operation is done */

@@ -18,7 +18,9 @@ static const struct {
     {"set", ACTION_SET},       {"get", ACTION_GET},     {"count", ACTION_COUNT}, {"on", ACTION_ON},
     {"off", ACTION_OFF},       {"remove", ACTION_REMOVE}, {"configure-session", ACTION_CONFIGURE_SESSION},
     {"describe", ACTION_DESCRIBE}, {"login", ACTION_LOGIN}, {"ack", ACTION_ACK},
-    {"disconnect", ACTION_DISCONNECT},
+    {"disconnect", ACTION_DISCONNECT}, {"request-nonce", ACTION_REQUEST_NONCE}, {"revoke-session", ACTION_REVOKE_SESSION},
+    {"revoke-token", ACTION_REVOKE_TOKEN}, {"change-password", ACTION_CHANGE_PASSWORD},
+    {"disconnect-child-sessions", ACTION_DISCONNECT_CHILDREN},
 };
 
 static enum action action_of(struct str text)

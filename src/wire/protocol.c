@@ -13,7 +13,7 @@ static const struct shape shapes[] = {
     {.protocol = "happn_1", .outbound_mark = true, .ids = true, .remove_time = true},
     {.protocol = "happn_2", .outbound_mark = true, .ids = true, .remove_time = true},
     {.protocol = "happn_3", .ids = true, .reason_object = true},
-    {.protocol = "happn_4", .reason_object = true, .login_session = true},
+    {.protocol = "happn_4", .reason_object = true, .login_session = true, .event_origin = true},
 };
 
 static const struct shape *shape_of(const struct session *session)
@@ -47,15 +47,20 @@ static void encode_disconnect(const struct session *session, struct str reason, 
     shape_disconnect(shape_of(session), reason, out);
 }
 
-#define PROTOCOL(number_, heartbeat_, language_, value_)                                                     \
+static void encode_system(const struct session *session, const char *event, struct str data, struct buf *out)
+{
+    shape_system(shape_of(session), event, data, out);
+}
+
+#define PROTOCOL(number_, heartbeat_, language_, value_, system_)                                                     \
     {.name = "happn_" #number_, .number = number_, .heartbeat = heartbeat_, .language = language_,           \
-     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_value = value_, .encode_report = encode_report, .encode_disconnect = encode_disconnect}
+     .encode_reply = encode_reply, .encode_publication = encode_publication, .encode_value = value_, .encode_report = encode_report, .encode_disconnect = encode_disconnect, .encode_system = system_}
 
 const struct protocol protocols[] = {
-    PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, encode_value),
-    PROTOCOL(2, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, NULL),
-    PROTOCOL(3, HEARTBEAT_BY_CLIENT, WILDCARD_SEGMENT, NULL),
-    PROTOCOL(4, HEARTBEAT_BY_SERVER, WILDCARD_SEGMENT, NULL),
+    PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, encode_value, NULL),
+    PROTOCOL(2, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, NULL, NULL),
+    PROTOCOL(3, HEARTBEAT_BY_CLIENT, WILDCARD_SEGMENT, NULL, encode_system),
+    PROTOCOL(4, HEARTBEAT_BY_SERVER, WILDCARD_SEGMENT, NULL, encode_system),
 };
 
 const struct protocol *protocol_find(const struct core *core, struct str name)

@@ -18,6 +18,7 @@ struct shape {
     bool remove_time;    /* timestamp in the event of a remove */
     bool reason_object;  /* the reason of a disconnect as an object */
     bool login_session;  /* replies to login and describe repeat sessionId */
+    bool event_origin;   /* events of a secured service say who caused them */
 };
 
 /* A JSON array of the reply's documents, each with its `_meta`. */
@@ -28,6 +29,7 @@ void shape_publication(const struct shape *shape, const struct publication *publ
 void shape_value(const struct shape *shape, const struct request *request, const struct document *document, struct buf *out);
 void shape_report(const struct shape *shape, struct str id, struct str event_id, const struct publication_results *results,
                   bool acknowledged, struct buf *out);
+void shape_system(const struct shape *shape, const char *event, struct str data, struct buf *out);
 void shape_disconnect(const struct shape *shape, struct str reason, struct buf *out);
 
 #endif

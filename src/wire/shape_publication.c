@@ -2,6 +2,7 @@
 
 #include "json/scan.h"
 #include "json/write.h"
+#include "security/identity.h"
 #include "wire/protocol.h"
 
 /* Everything the server sets itself: a publisher's own meta cannot pretend to be one of these. */
@@ -104,6 +105,18 @@ static void add_depth(const struct publication *publication, const struct channe
     buf_add_i64(out, channel->has_depths ? levels_below(subscription->pattern, publication->path) : subscription->depth);
 }
 
+/* Who caused it: on a secured service, and not for what its host does itself. */
+static void add_origin(const struct shape *shape, const struct publication *publication, struct buf *out)
+{
+    const struct identity *identity = publication->publisher->identity;
+    if (!shape->event_origin || identity == NULL) {
+        return;
+    }
+    buf_add_lit(out, ",\"eventOrigin\":{\"username\":");
+    json_add_string(out, identity->username);
+    buf_add_format(out, ",\"id\":\"%s\"}", publication->publisher->id);
+}
+
 void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,
                        struct buf *out)
 {
@@ -128,6 +141,7 @@ void shape_publication(const struct shape *shape, const struct publication *publ
     buf_add_i64(out, publication->consistency);
     add_publication_id(publication->publisher, publication->event_id, out);
     add_depth(publication, channel, out);
+    add_origin(shape, publication, out);
     add_custom_meta(publication->meta, out);
     buf_add_lit(out, "},\"protocol\":\"");
     buf_add_text(out, shape->protocol);
@@ -185,6 +199,13 @@ void shape_report(const struct shape *shape, struct str id, struct str event_id,
     buf_add_lit(out, ",\"protocol\":\"");
     buf_add_text(out, shape->protocol);
     buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
+}
+
+void shape_system(const struct shape *shape, const char *event, struct str data, struct buf *out)
+{
+    buf_add_format(out, "{\"_meta\":{\"type\":\"system\"},\"eventKey\":\"%s\",\"data\":", event);
+    json_add_raw(out, data);
+    buf_add_format(out, ",\"protocol\":\"%s\"}", shape->protocol);
 }
 
 void shape_disconnect(const struct shape *shape, struct str reason, struct buf *out)

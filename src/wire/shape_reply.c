@@ -247,6 +247,11 @@ void shape_reply(const struct shape *shape, const struct request *request, struc
         return;
     }
     buf_add_char(out, '{');
+    if (request->action == ACTION_REQUEST_NONCE && reply->kind == REPLY_DATA) { /* clients look for it at two places */
+        buf_add_lit(out, "\"nonce\":");
+        json_add_raw(out, json_get(reply->data, "nonce"));
+        buf_add_char(out, ',');
+    }
     add_data(shape, request, out);
     buf_add_lit(out, "\"_meta\":{");
     if (reply->kind == REPLY_DOCUMENT && reply->is_stored) {

@@ -206,6 +206,12 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
     http->len = len;
 }
 
+struct identity *core_http_identity(const happn_http *http)
+{
+    (void)http;
+    return NULL;
+}
+
 static happn_http ask(const char *method, const char *path, const char *query, const char *body)
 {
     happn_http http = {.method = method, .path = path, .query = query, .body = body};

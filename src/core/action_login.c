@@ -1,0 +1,143 @@
+/* login and request-nonce. A session may log in again at any time; a login that fails leaves the one before in force. */
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "core/dispatch.h"
+#include "core/events.h"
+#include "core/gate.h"
+#include "core/session_text.h"
+#include "json/scan.h"
+#include "json/write.h"
+#include "security/crypto.h"
+#include "security/login.h"
+#include "security/security.h"
+
+static void reply_text(struct request *request, struct buf *text)
+{
+    struct str data = text->status == HAPPN_OK ? arena_str(&request->arena, buf_str(text)) : STR_NONE;
+    buf_fini(text);
+    if (data.ptr == NULL) {
+        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    request->reply.kind = REPLY_DATA;
+    request->reply.data = data;
+    core_reply(request);
+}
+
+static void remember_info(struct session *session, struct str info)
+{
+    memory_free(session->core->allocator, (char *)session->info.ptr);
+    session->info = STR_NONE;
+    if (json_type_of(info) == JSON_OBJECT) {
+        char *copy = memory_strdup(session->core->allocator, info.ptr, info.len);
+        session->info = str_make(copy, copy != NULL ? info.len : 0);
+    }
+}
+
+static void answer(struct request *request, const struct login *login)
+{
+    struct session *session = request->session;
+    remember_info(session, json_get(request->data, "info"));
+    struct buf text;
+    buf_init(&text, request->core->allocator, session->info.len * 2 + (1 << 24));
+    session_add_text(&text, session, login);
+    reply_text(request, &text);
+}
+
+static void refuse(struct request *request, const struct login *login)
+{
+    request->core->stats.refused_logins++;
+    events_login_refused(request->core, login);
+    happn_error error = login->error;
+    bool is_denied = error.status == HAPPN_E_DENIED;
+    if (is_denied && request->session->protocol->number == 1) {
+        error.code = 403; /* 1.x tries again after any other */
+    }
+    core_fail(request, error.status, is_denied ? "AccessDenied" : NULL, error.code != 0 ? error.code : 500, error.message);
+}
+
+static void login_done(struct login *login)
+{
+    struct request *request = login->arg;
+    struct session *session = request->session;
+    session->holds++;
+    session->is_logging_in = false;
+    if (login->identity != NULL && session->link == NULL) { /* it did not wait */
+        identity_unref(login->identity);
+        core_end(request);
+    } else if (login->identity != NULL) {
+        gate_identify(session, login->identity);
+        answer(request, login);
+        events_session(session->core, "authentic", session, NULL);
+    } else {
+        refuse(request, login);
+    }
+    session_release(session);
+}
+
+static struct str take_nonce(struct session *session)
+{
+    bool is_valid = session->nonce_until != 0 && loop_now_ms(session->core->loop) <= session->nonce_until;
+    session->nonce_until = 0; /* once only */
+    return is_valid ? str_make((char *)session->nonce, sizeof session->nonce) : STR_NONE;
+}
+
+static bool asks_for_digest(const struct request *request)
+{
+    return str_is_set(json_get(request->data, "digest"));
+}
+
+void action_login(struct request *request)
+{
+    struct session *session = request->session;
+    if (request->core->security == NULL || session->is_trusted) {
+        answer(request, NULL); /* any login is welcome; info is echoed */
+        return;
+    }
+    struct login *login = arena_alloc(&request->arena, sizeof *login);
+    if (login == NULL) {
+        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    bool is_object = json_type_of(request->data) == JSON_OBJECT;
+    struct str info = json_get(request->data, "info");
+    *login = (struct login){.security = request->core->security,
+                            .arena = &request->arena,
+                            .credentials = is_object ? request->data : STR_LIT("{}"),
+                            .info = json_type_of(info) == JSON_OBJECT ? info : STR_NONE,
+                            .session_id = str_of(session->id),
+                            .address = str_of(session->peer.address),
+                            .type = SESSION_STATEFUL,
+                            .is_local = session->is_local,
+                            .is_forwarded = session->peer.is_forwarded,
+                            .is_browser = session->peer.is_browser,
+                            .done = login_done,
+                            .arg = request};
+    if (asks_for_digest(request)) {
+        login->nonce = take_nonce(session);
+    }
+    session->is_logging_in = true;
+    login_begin(login);
+}
+
+void action_request_nonce(struct request *request)
+{
+    struct session *session = request->session;
+    struct str key = json_string(&request->arena, json_get(request->data, "publicKey"));
+    if (key.len == 0) {
+        core_fail(request, HAPPN_E_ARGUMENT, "Error", 0, "no public key with request");
+        return;
+    }
+    int64_t lifetime = request->core->security != NULL ? request->core->security->settings.nonce_ms : 60000;
+    id_random(session->nonce, sizeof session->nonce);
+    session->nonce_until = loop_now_ms(request->core->loop) + lifetime;
+    struct buf text;
+    buf_init(&text, request->core->allocator, 256);
+    buf_add_lit(&text, "{\"nonce\":\"");
+    crypto_add_base64(&text, str_make((char *)session->nonce, sizeof session->nonce));
+    buf_add_lit(&text, "\"}");
+    reply_text(request, &text);
+}

@@ -1,0 +1,93 @@
+#include "net/secured.h"
+
+#include <stdio.h>
+
+#include "core/gate.h"
+#include "net/form.h"
+#include "paths/wildcard.h"
+#include "security/header.h"
+
+static struct str header_of(const happn_http *http, const char *name)
+{
+    struct str text;
+    text.ptr = happn_http_header(http, name, &text.len);
+    return text;
+}
+
+struct str secured_cookie_name(const struct core *core)
+{
+    return str_is_set(core->cookie_name) ? core->cookie_name : STR_LIT("happn_token");
+}
+
+struct str secured_token(happn_http *http, bool *from_cookie)
+{
+    const struct listener *listener = http_listener(http);
+    struct str token = cookie_read(header_of(http, "cookie"), secured_cookie_name(listener->core));
+    *from_cookie = token.len != 0;
+    if (token.len == 0 && listener->options.query_tokens) {
+        struct str query;
+        query.ptr = happn_http_query(http, &query.len);
+        token = form_find(http_arena(http), query, STR_LIT("happn_token"));
+    }
+    return token.len != 0 ? token : bearer_read(header_of(http, "authorization"));
+}
+
+void secured_refuse(happn_http *http, int status, const char *text)
+{
+    const struct listener *listener = http_listener(http);
+    struct str page = status == 401 ? listener->options.unauthorized_page : listener->options.forbidden_page;
+    http_set_reason(http, "unauthorized access");
+    if (status == 401 && happn_http_add_header(http, "WWW-Authenticate", "happn-auth") != HAPPN_OK) {
+        status = 500;
+    }
+    if (str_is_set(page)) {
+        happn_http_respond(http, status, "text/html; charset=utf-8", page.ptr, page.len);
+    } else {
+        happn_http_respond(http, status, "text/plain", text, strlen(text));
+    }
+}
+
+static bool is_excluded(const struct listener *listener, struct str path)
+{
+    for (size_t i = 0; i < listener->options.exclusion_count; i++) {
+        if (wildcard_matches(WILDCARD_STRING, listener->options.exclusions[i], path, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A page of somebody else may make a browser send the cookie: what changes something must come from a page of our own. */
+static bool is_forged(happn_http *http)
+{
+    const char *method = happn_http_method(http);
+    struct str origin = header_of(http, "origin"), host = header_of(http, "host");
+    bool is_safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
+    if (is_safe || origin.len == 0) {
+        return false;
+    }
+    const char *at = memmem(origin.ptr, origin.len, "://", 3);
+    return at == NULL || !str_equal(str_skip(origin, (size_t)(at - origin.ptr) + 3), host);
+}
+
+bool secured_pass(happn_http *http, struct str path)
+{
+    struct listener *listener = http_listener(http);
+    struct core *core = listener->core;
+    if (core->security == NULL || is_excluded(listener, path)) {
+        return true;
+    }
+    char message[256];
+    bool from_cookie;
+    struct str token = secured_token(http, &from_cookie);
+    if (from_cookie && is_forged(http)) {
+        secured_refuse(http, 403, "this request comes from a page of another site");
+        return false;
+    }
+    enum gate_answer answer = gate_http(core, http_arena(http), token, happn_http_method(http), path, http_identity_slot(http), message);
+    if (answer == GATE_OPEN) {
+        return true;
+    }
+    secured_refuse(http, answer == GATE_UNAUTHORIZED && core->compat == 13 ? 401 : 403, message);
+    return false;
+}

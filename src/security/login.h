@@ -1,0 +1,39 @@
+/* A login: from credentials to an identity. */
+#ifndef HAPPN_SECURITY_LOGIN_H
+#define HAPPN_SECURITY_LOGIN_H
+
+#include "security/hashing.h"
+#include "security/identity.h"
+#include "security/token.h"
+
+/* The caller fills the first part and keeps everything alive until done. */
+struct login {
+    struct security *security;
+    struct arena *arena;
+    struct str credentials;   /* raw JSON object: username, and password, token, or publicKey and digest */
+    struct str info;          /* raw JSON that the client tells of itself, or not set */
+    struct str session_id;    /* what the session, and a new token, are called by */
+    struct str address;       /* of the peer; empty within the process */
+    struct str nonce;         /* that a digest must have signed (32 bytes); not set: none is valid */
+    enum session_type type;
+    bool is_local;            /* within the process */
+    bool is_forwarded;        /* it came through a proxy */
+    bool is_browser;
+    void (*done)(struct login *login); /* called once, maybe before login_begin returns */
+    void *arg;
+
+    struct identity *identity; /* the caller's now; NULL: refused */
+    struct token token;        /* what the identity's token says */
+    happn_error error;         /* AccessDenied, 401 or 403 */
+    struct hash_job job;
+    struct str username;
+    char stored[PASSWORD_STORED];
+};
+
+void login_begin(struct login *login);
+
+/* Whom this token stands for in one request, or for a connection. NULL: error says why not. Nothing of it is remembered. */
+struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, enum session_type type,
+                                happn_error *error, struct token *token);
+
+#endif

@@ -1,0 +1,100 @@
+#include "security/template.h"
+
+#include "base/buf.h"
+#include "json/scan.h"
+
+enum { MOST_HOLES = 8, MOST_VALUE = 256 };
+
+struct filling {
+    struct arena *arena;
+    struct str user;
+    happn_status (*take)(struct str path, void *arg);
+    void *arg;
+};
+
+bool template_has_holes(struct str path)
+{
+    return path.len > 4 && memmem(path.ptr, path.len, "{{", 2) != NULL;
+}
+
+/* "user.custom_data.site" along the members; not set: there is nothing. */
+static struct str value_at(struct str user, struct str name)
+{
+    struct str value = user;
+    if (!str_starts(name, STR_LIT("user."))) {
+        return STR_NONE;
+    }
+    name = str_skip(name, 5);
+    while (name.len != 0 && str_is_set(value)) {
+        const char *dot = memchr(name.ptr, '.', name.len);
+        size_t len = dot != NULL ? (size_t)(dot - name.ptr) : name.len;
+        char member[128];
+        if (len == 0 || len >= sizeof member) {
+            return STR_NONE;
+        }
+        memcpy(member, name.ptr, len);
+        member[len] = '\0';
+        value = json_get(value, member);
+        name = str_skip(name, len + (dot != NULL));
+    }
+    return value;
+}
+
+static struct str text_of(struct arena *arena, struct str value)
+{
+    enum json_type type = json_type_of(value);
+    struct str text = type == JSON_STRING ? json_string(arena, value) : type == JSON_NUMBER ? value : STR_NONE;
+    bool is_safe = text.len != 0 && text.len <= MOST_VALUE && !str_has(text, '*') && !str_has(text, '/') && !str_has(text, '{') &&
+                   !str_has(text, '}');
+    return is_safe ? text : STR_NONE;
+}
+
+static happn_status fill(const struct filling *filling, struct str path, int holes);
+
+static happn_status fill_with(const struct filling *filling, struct str head, struct str value, struct str tail, int holes)
+{
+    struct str text = text_of(filling->arena, value);
+    if (!str_is_set(text)) {
+        return HAPPN_OK;
+    }
+    char *bytes = arena_alloc(filling->arena, head.len + text.len + tail.len + 1);
+    if (bytes == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    memcpy(bytes, head.ptr, head.len);
+    memcpy(bytes + head.len, text.ptr, text.len);
+    memcpy(bytes + head.len + text.len, tail.ptr, tail.len);
+    return fill(filling, str_make(bytes, head.len + text.len + tail.len), holes + 1);
+}
+
+/* The first hole; those behind it follow when it is filled. */
+static happn_status fill(const struct filling *filling, struct str path, int holes)
+{
+    const char *start = path.len != 0 ? memmem(path.ptr, path.len, "{{", 2) : NULL;
+    if (start == NULL) {
+        return filling->take(path, filling->arg);
+    }
+    struct str head = str_make(path.ptr, (size_t)(start - path.ptr));
+    struct str rest = str_skip(path, head.len + 2);
+    const char *end = rest.len != 0 ? memmem(rest.ptr, rest.len, "}}", 2) : NULL;
+    if (end == NULL || holes >= MOST_HOLES) {
+        return HAPPN_OK;
+    }
+    struct str name = str_make(rest.ptr, (size_t)(end - rest.ptr));
+    struct str tail = str_skip(rest, name.len + 2);
+    struct str value = value_at(filling->user, name);
+    if (json_type_of(value) != JSON_ARRAY) {
+        return fill_with(filling, head, value, tail, holes);
+    }
+    happn_status status = HAPPN_OK;
+    for (struct json_iter it = json_iter(value); status == HAPPN_OK && json_next(&it);) {
+        status = fill_with(filling, head, it.value, tail, holes);
+    }
+    return status;
+}
+
+happn_status template_fill(struct arena *arena, struct str path, struct str user, happn_status (*take)(struct str path, void *arg), void *arg)
+{
+    struct filling filling = {arena, user, take, arg};
+    return fill(&filling, path, 0);
+}

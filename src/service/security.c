@@ -1,0 +1,112 @@
+/* From the configuration to a secured service. */
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "core/gate.h"
+#include "happn/security.h"
+#include "json/scan.h"
+#include "security/administration.h"
+#include "security/security.h"
+#include "service/service.h"
+
+static bool is_production(void)
+{
+    const char *node = getenv("NODE_ENV"), *own = getenv("HAPPN_ENV");
+    return (node != NULL && strcmp(node, "production") == 0) || (own != NULL && strcmp(own, "production") == 0);
+}
+
+static struct str set_or_none(struct str text)
+{
+    return text.len != 0 ? text : STR_NONE;
+}
+
+/* The original's documents show the administrator at the top, its code reads it below the service: both count. */
+static struct str either(struct str inner, struct str top)
+{
+    return inner.len != 0 ? inner : set_or_none(top);
+}
+
+static struct security_settings settings_of(const struct config *config, struct str name)
+{
+    return (struct security_settings){.name = name,
+                                      .admin_password = either(config->admin_password, config->top_admin_password),
+                                      .admin_public_key = either(config->admin_public_key, config->top_admin_public_key),
+                                      .admin_custom_data = either(config->admin_custom_data, config->top_admin_custom_data),
+                                      .token_secret = set_or_none(config->token_secret),
+                                      .profiles = set_or_none(config->profiles),
+                                      .iterations = (int)config->iterations,
+                                      .nonce_ms = config->nonce_ms,
+                                      .keeps_permissions = config->keeps_permissions,
+                                      .nests_permissions = config->nests_permissions,
+                                      .admin_stays_in = config->admin_stays_in || config->top_admin_stays_in,
+                                      .locks_token_to_type = config->locks_token_to_type && config->compat == 13,
+                                      .admits_anonymous = config->admits_anonymous,
+                                      .is_production = is_production(),
+                                      .lockout_is_off = !config->lockout,
+                                      .lockout_attempts = config->lockout_attempts,
+                                      .lockout_retry_ms = config->lockout_retry_ms,
+                                      .logins_per_minute = config->logins_per_minute};
+}
+
+static void loaded(happn_status status, const happn_error *error, void *arg)
+{
+    happn_service *service = arg;
+    service->secured(service, status, error);
+}
+
+happn_status service_open_security(happn_service *service, service_secured_fn secured, happn_error *error)
+{
+    const struct config *config = &service->config;
+    struct core *core = &service->core;
+    if (!config->secure) {
+        return HAPPN_OK;
+    }
+    struct security_settings settings = settings_of(config, str_of(core->name));
+    happn_status status = security_new(core->loop, core->allocator, core->log, core->stores, &settings, &core->security, error);
+    if (status != HAPPN_OK) {
+        return status;
+    }
+    core->cookie_name = set_or_none(config->cookie_name);
+    core->cookie_domain = set_or_none(config->cookie_domain);
+    core->login_ms = config->login_ms;
+    service->secured = secured;
+    security_watch(core->security, &gate_host, core);
+    gate_start(core);
+    security_load(core->security, loaded, service);
+    return HAPPN_PENDING;
+}
+
+struct asked {
+    const struct allocator *allocator;
+    happn_security_fn done;
+    void *arg;
+};
+
+static void answered(const happn_error *error, struct str result, void *arg)
+{
+    struct asked *asked = arg;
+    asked->done(error, result.ptr, result.len, asked->arg);
+    memory_free(asked->allocator, asked);
+}
+
+happn_status happn_security_call(happn_service *service, const char *verb, const char *arguments, size_t len, happn_security_fn done, void *arg)
+{
+    struct str json = str_make(arguments, len);
+    if (service->state != SERVICE_OPEN) {
+        return HAPPN_E_CLOSED;
+    }
+    if (service->core.security == NULL) {
+        return HAPPN_E_UNSUPPORTED;
+    }
+    if (json_check(json, NULL) != HAPPN_OK || json_type_of(json) != JSON_OBJECT) {
+        return HAPPN_E_ARGUMENT;
+    }
+    struct asked *asked = memory_alloc(service->core.allocator, sizeof *asked);
+    if (asked == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    *asked = (struct asked){service->core.allocator, done, arg};
+    administration_call(service->core.security, str_of(verb), json, answered, asked);
+    return HAPPN_OK;
+}
