@@ -15,6 +15,7 @@ struct regex {
 struct regex_work {
     pcre2_match_data *data;
     pcre2_match_context *context;
+    int count; /* of the last match: the highest group that caught something, plus one */
 };
 
 static void *take(PCRE2_SIZE size, void *arena)
@@ -92,7 +93,7 @@ static struct regex_work *new_work(void)
         return NULL;
     }
     work->context = pcre2_match_context_create(NULL);
-    work->data = pcre2_match_data_create(1, NULL);
+    work->data = pcre2_match_data_create(REGEX_GROUPS + 1, NULL);
     if (work->context == NULL || work->data == NULL) {
         regex_work_free(work);
         return NULL;
@@ -120,6 +121,7 @@ happn_status regex_match(const struct regex *regex, struct regex_work **work, st
     int code = pcre2_match(regex->code, (PCRE2_SPTR)(text.ptr != NULL ? text.ptr : ""), text.len, 0, PCRE2_NO_UTF_CHECK,
                            (*work)->data, (*work)->context);
     *matches = code >= 0;
+    (*work)->count = code == 0 ? REGEX_GROUPS + 1 : code; /* 0: it has more groups than there is room for */
     switch (code) {
     case PCRE2_ERROR_NOMATCH:
         return HAPPN_OK;
@@ -132,4 +134,15 @@ happn_status regex_match(const struct regex *regex, struct regex_work **work, st
     default:
         return code >= 0 ? HAPPN_OK : error_set(error, HAPPN_E_ARGUMENT, "$regex: matching failed (%d)", code);
     }
+}
+
+struct str regex_group(const struct regex_work *work, struct str text, size_t number)
+{
+    if (work == NULL || work->count <= 0 || number >= (size_t)work->count) {
+        return STR_NONE;
+    }
+    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(work->data);
+    size_t start = ends[2 * number], end = ends[2 * number + 1];
+    bool is_caught = start != PCRE2_UNSET && start <= end && end <= text.len; /* \K can turn them round */
+    return is_caught ? str_make(text.ptr + start, end - start) : STR_NONE;
 }

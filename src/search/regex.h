@@ -15,6 +15,10 @@ happn_status regex_compile(struct arena *arena, struct str pattern, struct str f
 
 /* *matches; E_LIMIT when the limit of steps was reached. *work is made when it is needed. */
 happn_status regex_match(const struct regex *regex, struct regex_work **work, struct str text, bool *matches, happn_error *error);
+/* What group `number` of the last match caught, in that match's text; not set: it caught nothing, or there is no such group. 0 is the whole match;
+ * groups up to REGEX_GROUPS. */
+enum { REGEX_GROUPS = 20 };
+struct str regex_group(const struct regex_work *work, struct str text, size_t number);
 void regex_work_free(struct regex_work *work);
 
 #endif

@@ -3,13 +3,15 @@
 #include "base/buf.h"
 #include "json/scan.h"
 
-enum { MOST_HOLES = 8, MOST_VALUE = 256 };
+/* Lists in several holes multiply, so there is an end to that. */
+enum { MOST_HOLES = 8, MOST_VALUE = 256, MOST_TRIED = 1000 };
 
 struct filling {
     struct arena *arena;
     struct str user;
     happn_status (*take)(struct str path, void *arg);
     void *arg;
+    size_t tried; /* values so far */
 };
 
 bool template_has_holes(struct str path)
@@ -49,11 +51,11 @@ static struct str text_of(struct arena *arena, struct str value)
     return is_safe ? text : STR_NONE;
 }
 
-static happn_status fill(const struct filling *filling, struct str path, int holes);
+static happn_status fill(struct filling *filling, struct str path, int holes);
 
-static happn_status fill_with(const struct filling *filling, struct str head, struct str value, struct str tail, int holes)
+static happn_status fill_with(struct filling *filling, struct str head, struct str value, struct str tail, int holes)
 {
-    struct str text = text_of(filling->arena, value);
+    struct str text = filling->tried++ < MOST_TRIED ? text_of(filling->arena, value) : STR_NONE;
     if (!str_is_set(text)) {
         return HAPPN_OK;
     }
@@ -68,7 +70,7 @@ static happn_status fill_with(const struct filling *filling, struct str head, st
 }
 
 /* The first hole; those behind it follow when it is filled. */
-static happn_status fill(const struct filling *filling, struct str path, int holes)
+static happn_status fill(struct filling *filling, struct str path, int holes)
 {
     const char *start = path.len != 0 ? memmem(path.ptr, path.len, "{{", 2) : NULL;
     if (start == NULL) {
@@ -87,7 +89,7 @@ static happn_status fill(const struct filling *filling, struct str path, int hol
         return fill_with(filling, head, value, tail, holes);
     }
     happn_status status = HAPPN_OK;
-    for (struct json_iter it = json_iter(value); status == HAPPN_OK && json_next(&it);) {
+    for (struct json_iter it = json_iter(value); status == HAPPN_OK && filling->tried < MOST_TRIED && json_next(&it);) {
         status = fill_with(filling, head, it.value, tail, holes);
     }
     return status;
@@ -95,6 +97,6 @@ static happn_status fill(const struct filling *filling, struct str path, int hol
 
 happn_status template_fill(struct arena *arena, struct str path, struct str user, happn_status (*take)(struct str path, void *arg), void *arg)
 {
-    struct filling filling = {arena, user, take, arg};
+    struct filling filling = {arena, user, take, arg, 0};
     return fill(&filling, path, 0);
 }
