@@ -57,7 +57,7 @@ static const struct denial *pass_for_other(struct request *request, struct ident
         return refuse_delegate(request, "on behalf of user does not exist");
     }
     struct permission_set *rights = user_rights(security, user);
-    if (rights == NULL || !permission_set_allows(rights, request->path, may)) {
+    if (!checkpoint_allows(security, user, rights, request->path, may)) {
         return refuse_delegate(request, "");
     }
     request->modified_by = arena_str(&request->arena, user->name);
@@ -135,7 +135,7 @@ void gate_look_at(struct channel *channel)
     }
     struct permission_set *rights = session->identity != NULL ? identity_rights(session->identity) : NULL;
     struct str pattern = channel->subscription.pattern;
-    bool is_allowed = rights != NULL && permission_set_allows(rights, pattern, MAY_ON);
+    bool is_allowed = rights != NULL && checkpoint_permits(session->identity, pattern, MAY_ON);
     channel->is_nested = rights != NULL && !is_allowed && checkpoint_nests(session->core->security, pattern, MAY_ON);
     channel->is_muted = !is_allowed && !channel->is_nested;
 }

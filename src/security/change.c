@@ -91,7 +91,6 @@ void change_drop(struct change *change)
 static void apply(struct item *item)
 {
     struct change *change = item->change;
-    struct directory *directory = &change->security->directory;
     struct store_op *op = &item->op;
     if (op->status != HAPPN_OK) {
         change->status = op->status;
@@ -99,11 +98,11 @@ static void apply(struct item *item)
         return;
     }
     if (op->kind == STORE_REMOVE) {
-        directory_drop(directory, op->path, op->data);
+        security_drop(change->security, op->path, op->data);
         return;
     }
     struct str data = item->is_volatile ? op->data : op->document.data;
-    if (directory_put(directory, op->path, data, op->document.created, op->document.modified) != HAPPN_OK) {
+    if (security_put(change->security, op->path, data, op->document.created, op->document.modified) != HAPPN_OK) {
         out_of_memory(change);
     }
 }

@@ -25,14 +25,28 @@ bool checkpoint_nests(const struct security *security, struct str path, unsigned
            memmem(path.ptr, path.len, "**", 2) != NULL;
 }
 
+bool checkpoint_allows(struct security *security, const struct user *user, struct permission_set *rights, struct str path, unsigned may)
+{
+    if (rights == NULL || permission_set_allows(rights, path, may)) {
+        return rights != NULL;
+    }
+    return user != NULL && lookup_is_used(security->lookup) && !permission_set_prohibits(rights, path, may) &&
+           lookup_allows(security->lookup, user, path, may);
+}
+
+bool checkpoint_permits(struct identity *identity, struct str path, unsigned may)
+{
+    const struct user *user = identity->limits == NULL ? identity->user : NULL;
+    return checkpoint_allows(identity->security, user, identity_rights(identity), path, may);
+}
+
 const struct denial *checkpoint_pass(struct identity *identity, struct str path, unsigned may, int64_t now)
 {
     const struct denial *refusal = checkpoint_alive(identity, now);
     if (refusal != NULL) {
         return refusal;
     }
-    struct permission_set *rights = identity_rights(identity);
-    if (rights != NULL && (permission_set_allows(rights, path, may) || checkpoint_nests(identity->security, path, may))) {
+    if (checkpoint_permits(identity, path, may) || (checkpoint_nests(identity->security, path, may) && identity_rights(identity) != NULL)) {
         return NULL;
     }
     return identity->limits != NULL ? &refused_limited : &refused_unauthorized;
@@ -41,7 +55,7 @@ const struct denial *checkpoint_pass(struct identity *identity, struct str path,
 bool checkpoint_sight(struct identity *identity, struct str path, unsigned may, struct sight *out)
 {
     struct permission_set *rights = identity_rights(identity);
-    bool nests = checkpoint_nests(identity->security, path, may) && rights != NULL && !permission_set_permits(rights, path, may);
+    bool nests = checkpoint_nests(identity->security, path, may) && rights != NULL && !checkpoint_permits(identity, path, may);
     if (rights == NULL || (!nests && !permission_set_has_prohibitions(rights, may))) {
         return false;
     }

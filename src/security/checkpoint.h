@@ -14,6 +14,11 @@ const struct denial *checkpoint_alive(struct identity *identity, int64_t now);
 /* False: everything is seen, *out is not filled. */
 bool checkpoint_sight(struct identity *identity, struct str path, unsigned may, struct sight *out);
 
+/* May this user do it by its rights, or by a lookup permission of one of its groups where nothing prohibits it? */
+bool checkpoint_allows(struct security *security, const struct user *user, struct permission_set *rights, struct str path, unsigned may);
+/* The same for a login; one that a profile limits has no lookup permissions. */
+bool checkpoint_permits(struct identity *identity, struct str path, unsigned may);
+
 /* Nested permissions: a pattern with ** needs no permission of its own to be read. */
 bool checkpoint_nests(const struct security *security, struct str path, unsigned may);
 

@@ -34,6 +34,7 @@ struct grant {
     struct arena arena;
     struct ask *asks;
     struct str group, table;
+    struct str permissions; /* raw, as they are stored */
 };
 
 struct lookup {
@@ -246,7 +247,8 @@ static happn_status put_grant(struct lookup *lookup, struct str group, struct st
     arena_init(&grant->arena, lookup->allocator);
     grant->group = arena_str(&grant->arena, group);
     grant->table = arena_str(&grant->arena, table);
-    happn_status status = grant->group.ptr != NULL && grant->table.ptr != NULL ? read_asks(grant, permissions, error) : HAPPN_E_MEMORY;
+    grant->permissions = arena_str(&grant->arena, permissions);
+    happn_status status = grant->group.ptr != NULL && grant->table.ptr != NULL && grant->permissions.ptr != NULL ? read_asks(grant, permissions, error) : HAPPN_E_MEMORY;
     status = status == HAPPN_OK ? idmap_add(&lookup->grants, &grant->node, hash_of(group)) : status;
     if (status != HAPPN_OK) {
         free_grant(lookup, grant);
@@ -440,4 +442,49 @@ bool lookup_allows(struct lookup *lookup, const struct user *user, struct str pa
 bool lookup_is_used(const struct lookup *lookup)
 {
     return lookup->grants.count != 0;
+}
+
+bool lookup_means(struct str path)
+{
+    return take(&path, SECURITY_ROOT "_LOOKUP/") || take(&path, SECURITY_ROOT "_PERMISSIONS/_LOOKUP/");
+}
+
+bool lookup_concerns(const struct lookup *lookup, struct str group)
+{
+    struct idmap_node *node = idmap_find(&lookup->grants, hash_of(group));
+    while (node != NULL && !str_equal(((struct grant *)node)->group, group)) {
+        node = idmap_find_next(node);
+    }
+    return node != NULL;
+}
+
+struct visiting {
+    lookup_visit visit;
+    void *arg;
+    struct str table;
+};
+
+static void visit_row(struct idmap_node *node, void *arg)
+{
+    const struct visiting *visiting = arg;
+    visiting->visit(visiting->table, ((struct row *)node)->path, visiting->arg);
+}
+
+void lookup_each_row(const struct lookup *lookup, struct str table, lookup_visit visit, void *arg)
+{
+    const struct table *found = find_table(lookup, table);
+    struct visiting visiting = {visit, arg, table};
+    if (found != NULL) {
+        idmap_each(&found->rows, visit_row, &visiting);
+    }
+}
+
+void lookup_each_grant(const struct lookup *lookup, struct str group, lookup_visit visit, void *arg)
+{
+    for (struct idmap_node *node = idmap_find(&lookup->grants, hash_of(group)); node != NULL; node = idmap_find_next(node)) {
+        const struct grant *grant = (const struct grant *)node;
+        if (str_equal(grant->group, group)) {
+            visit(grant->table, grant->permissions, arg);
+        }
+    }
 }

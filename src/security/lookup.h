@@ -35,4 +35,15 @@ bool lookup_allows(struct lookup *lookup, const struct user *user, struct str pa
 /* Has any group a lookup permission? */
 bool lookup_is_used(const struct lookup *lookup);
 
+/* Is it a document that lookup_put would read? */
+bool lookup_means(struct str path);
+/* Has this group one? */
+bool lookup_concerns(const struct lookup *lookup, struct str group);
+
+/* Of the administrators' interface: the rows of a table; the lookup permissions of a group, as the raw JSON lists they are stored as, one for each
+ * table. visit must change nothing. */
+typedef void (*lookup_visit)(struct str table, struct str text, void *arg);
+void lookup_each_row(const struct lookup *lookup, struct str table, lookup_visit visit, void *arg);
+void lookup_each_grant(const struct lookup *lookup, struct str group, lookup_visit visit, void *arg);
+
 #endif

@@ -68,7 +68,8 @@ happn_status security_new(struct loop *loop, const struct allocator *allocator, 
     nonces_init(&security->nonces, allocator);
     security->hashing = hashing_new(loop, allocator);
     security->activity = activity_new(allocator);
-    happn_status status = security->hashing != NULL && security->activity != NULL
+    security->lookup = lookup_new(allocator);
+    happn_status status = security->hashing != NULL && security->activity != NULL && security->lookup != NULL
                               ? profiles_read(&security->arena, settings->profiles, &security->profiles, error)
                               : error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
     if (status != HAPPN_OK) {
@@ -95,6 +96,7 @@ void security_free(struct security *security)
     lockout_fini(&security->lockout);
     revoked_fini(&security->revoked);
     nonces_fini(&security->nonces);
+    lookup_free(security->lookup);
     directory_fini(&security->directory);
     arena_fini(&security->arena);
     for (size_t i = 0; i < security->secret_count; i++) {
@@ -141,9 +143,54 @@ void security_settle(struct security *security, const char *what, struct str det
     }
 }
 
+/* --- documents */
+
+static void touch_group(struct idmap_node *node, void *arg)
+{
+    struct security *security = arg;
+    struct group *group = (struct group *)node;
+    for (struct member *member = lookup_concerns(security->lookup, group->name) ? group->members : NULL; member != NULL; member = member->next_of_group) {
+        on_touched(member->user, security);
+    }
+}
+
+/* Members of groups with lookup permissions; which of them a table concerns is not worth finding out. */
+static void touch_those_who_look_up(struct security *security)
+{
+    if (lookup_is_used(security->lookup) && !security->is_loading) {
+        idmap_each(&security->directory.groups, touch_group, security);
+    }
+}
+
+happn_status security_put(struct security *security, struct str path, struct str data, int64_t created, int64_t modified)
+{
+    if (!lookup_means(path)) {
+        return directory_put(&security->directory, path, data, created, modified);
+    }
+    happn_error error = {.status = HAPPN_OK};
+    touch_those_who_look_up(security);
+    happn_status status = lookup_put(security->lookup, path, data, &error);
+    touch_those_who_look_up(security);
+    if (status != HAPPN_OK && status != HAPPN_E_MEMORY) {
+        log_write(security->log, LOG_WARN, "security", "the lookup permissions at %.*s allow nothing: %s", (int)path.len, path.ptr, error.message);
+    }
+    return status == HAPPN_E_MEMORY ? status : HAPPN_OK;
+}
+
+void security_drop(struct security *security, struct str path, struct str data)
+{
+    if (!lookup_means(path)) {
+        directory_drop(&security->directory, path, data);
+        return;
+    }
+    touch_those_who_look_up(security);
+    lookup_drop(security->lookup, path);
+    touch_those_who_look_up(security);
+}
+
 void security_written(struct security *security, const struct document *document)
 {
-    if (directory_put(&security->directory, document->path, document->data, document->created, document->modified) != HAPPN_OK) {
+    if (security_put(security, document->path, document->data, document->created, document->modified) != HAPPN_OK) {
         log_write(security->log, LOG_ERROR, "security", "out of memory: the change at %.*s counts after the next start",
                   (int)document->path.len, document->path.ptr);
     }
@@ -152,7 +199,7 @@ void security_written(struct security *security, const struct document *document
 
 void security_removed(struct security *security, struct str path)
 {
-    directory_drop(&security->directory, path, STR_NONE);
+    security_drop(security, path, STR_NONE);
     security_settle(security, NULL, STR_NONE);
 }
 
@@ -553,7 +600,7 @@ static void found_all(struct load *load)
     struct security *security = load->security;
     for (size_t i = 0; i < load->op.count; i++) {
         const struct document *document = &load->op.documents[i];
-        if (directory_put(&security->directory, document->path, document->data, document->created, document->modified) != HAPPN_OK) {
+        if (security_put(security, document->path, document->data, document->created, document->modified) != HAPPN_OK) {
             end_load(load, HAPPN_E_MEMORY, NULL);
             return;
         }

@@ -7,6 +7,7 @@
 #include "security/directory.h"
 #include "security/identity.h"
 #include "security/lockout.h"
+#include "security/lookup.h"
 #include "security/nonces.h"
 #include "security/policy.h"
 #include "security/revoked.h"
@@ -62,6 +63,7 @@ struct security {
     struct arena arena; /* of the profiles */
     struct profiles profiles;
     struct directory directory;
+    struct lookup *lookup;         /* tables, and the permissions that ask them */
     struct token_secret secrets[SECURITY_SECRETS]; /* the first one signs */
     size_t secret_count;
     struct hashing *hashing;
@@ -93,6 +95,10 @@ struct str security_user_name(const struct security *security, struct arena *are
 /* A document below /_SYSTEM/_SECURITY/ was written or removed by somebody else than a change of ours. */
 void security_written(struct security *security, const struct document *document);
 void security_removed(struct security *security, struct str path);
+
+/* One document of the directory, as it was stored or removed (data: what it was). E_MEMORY. */
+happn_status security_put(struct security *security, struct str path, struct str data, int64_t created, int64_t modified);
+void security_drop(struct security *security, struct str path, struct str data);
 
 /* Those whose rights changed are told. Called after each change of the directory. */
 void security_settle(struct security *security, const char *what, struct str detail);
