@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "net/secured.h"
+#include "security/http_path.h"
 #include "security/identity.h"
 
 enum { HEADERS_BYTES = 16384, NAME_BYTES = 128 };
@@ -216,6 +217,10 @@ int http_request(struct listener *listener, struct lws *wsi, struct connection *
     happn_http *http = new_http(listener, wsi, connection, path);
     if (http == NULL || http->path.ptr == NULL) {
         return -1;
+    }
+    happn_error error;
+    if (http_path_check(http->path, &error) != HAPPN_OK) {
+        return refuse(http, 400, error.message);
     }
     struct str length = copy_token(http, WSI_TOKEN_HTTP_CONTENT_LENGTH);
     bool may_have_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
