@@ -63,7 +63,7 @@ HAPPN_API int happn_service_port(const happn_service *service);
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_stats(happn_service *service, void (*take)(const char *json, size_t len, void *arg),
                                                           void *arg);
 
-/* Loads the scripts anew. All or nothing: on failure the old ones go on serving and error says file and line. */
+/* Loads the scripts anew, and certificate and key when their files were renewed. All or nothing: on failure the old ones go on serving and error says file and line. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_reload(happn_service *service, happn_error *error);
 
 /* Stops accepting, answers what is in flight, tells clients to reconnect (or not), closes the store, frees. */

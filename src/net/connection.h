@@ -19,6 +19,9 @@ struct listener {
     struct listener_options options;
     struct lws_context *context; /* set to NULL by lws when it is all gone */
     struct lws_vhost *vhost;
+    SSL_CTX *tls;              /* lws'; NULL: without TLS */
+    int64_t certificate_stamp, refused_stamp; /* what the files looked like when they were taken, and when that failed */
+    int64_t looked;            /* for renewal, on the loop's clock */
     struct lws_protocols protocols[2];
     lws_log_cx_t log_cx;
     int socket;

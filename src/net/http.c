@@ -149,6 +149,9 @@ static void compose(happn_http *http, int status, const char *type, const void *
     if (has_body(status)) {
         buf_add_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type != NULL ? type : "application/json", len);
     }
+    if (http_is_encrypted(http)) { /* a browser that came once does not try without TLS again */
+        buf_add_lit(out, "Strict-Transport-Security: max-age=15552000; includeSubDomains\r\n");
+    }
     if (http->close_after) {
         buf_add_lit(out, "Connection: close\r\n");
     }

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "net/connection.h"
+#include "net/tls.h"
 
-enum { ACCEPTS_A_TURN = 64, READ_BUFFER = 65536, FRAME_PART = 2048, HEADER_BYTES = 8192, WRITE_AT_ONCE = 1 << 20 };
+enum { RENEWAL_MS = 2000, ACCEPTS_A_TURN = 64, READ_BUFFER = 65536, FRAME_PART = 2048, HEADER_BYTES = 8192, WRITE_AT_ONCE = 1 << 20 };
 
 static struct listener *listener_of(struct lws *wsi)
 {
@@ -48,6 +48,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_CLOSED:
         websocket_gone(connection);
         return 0;
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        return tls_set_up(listener_of(wsi), user);
     case LWS_CALLBACK_HTTP:
         return http_request(listener_of(wsi), wsi, connection, str_make(in, len));
     case LWS_CALLBACK_HTTP_BODY:
@@ -83,6 +85,7 @@ static void on_log(struct lws_log_cx *cx, int level, const char *line, size_t le
 
 static happn_status open_context(struct listener *listener, happn_error *error)
 {
+    lws_set_log_level(LLL_ERR, NULL); /* what has no context yet */
     void *loops[1] = {&listener->core->loop->uv};
     listener->log_cx = (lws_log_cx_t){.lll_flags = LLLF_LOG_CONTEXT_AWARE | LLL_ERR, .u.emit_cx = on_log, .opaque = listener};
     listener->protocols[0] = (struct lws_protocols){.name = "happn",
@@ -106,6 +109,10 @@ static happn_status open_context(struct listener *listener, happn_error *error)
                                              .keepalive_timeout = 60,
                                              .fd_limit_per_thread = (unsigned)listener->options.connections + 64,
                                              .vhost_name = "happn"};
+    if (listener->options.is_encrypted) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.alpn = "http/1.1"; /* our frames do not survive HTTP/2 */
+    }
     listener->context = lws_create_context(&info);
     if (listener->context != NULL) {
         listener->vhost = lws_create_vhost(listener->context, &info);
@@ -231,7 +238,12 @@ static void on_accept(uv_poll_t *handle, int status, int events)
 static void on_sweep(uv_timer_t *timer)
 {
     struct listener *listener = timer->data;
-    websocket_sweep(listener, (int64_t)uv_now(timer->loop));
+    int64_t now = (int64_t)uv_now(timer->loop);
+    websocket_sweep(listener, now);
+    if (now - listener->looked >= RENEWAL_MS) {
+        listener->looked = now;
+        tls_look_for_renewal(listener);
+    }
 }
 
 static uint64_t sweep_interval(const struct listener_options *options)
@@ -272,7 +284,10 @@ happn_status listener_open(struct core *core, const struct listener_options *opt
     listener->options = *options;
     listener->socket = -1;
     listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    happn_status status = open_socket(listener, error);
+    happn_status status = listener->options.is_encrypted ? tls_check(listener, error) : HAPPN_OK;
+    if (status == HAPPN_OK) {
+        status = open_socket(listener, error);
+    }
     if (status != HAPPN_OK) {
         close(listener->spare);
         memory_free(core->allocator, listener);
@@ -287,6 +302,11 @@ happn_status listener_open(struct core *core, const struct listener_options *opt
     listener->options.host = NULL;
     *out = listener;
     return HAPPN_OK;
+}
+
+void listener_renew(struct listener *listener)
+{
+    tls_look_for_renewal(listener);
 }
 
 int listener_port(const struct listener *listener)

@@ -1,8 +1,9 @@
-/* One port for everything: HTTP, WebSockets, later TLS. libwebsockets on our loop; we accept, gather and write. */
+/* One port for everything: HTTP, WebSockets, with TLS or without. libwebsockets on our loop; we accept, gather and write. */
 #ifndef HAPPN_NET_LISTENER_H
 #define HAPPN_NET_LISTENER_H
 
 #include "core/core.h"
+#include "net/certificate.h"
 
 struct listener_options {
     const char *host;         /* "0.0.0.0", "::", a name */
@@ -11,6 +12,8 @@ struct listener_options {
     size_t queue_bytes;       /* waiting for one slow client, then it is closed */
     size_t body_bytes;        /* one HTTP body in */
     size_t connections;       /* at the same time */
+    bool is_encrypted;        /* TLS, with this certificate; its texts live as long as the listener */
+    struct certificate_source certificate;
     int64_t silence_ms;       /* protocols 1 to 3: a client that says nothing for so long is dropped */
     int64_t ping_ms;          /* protocol 4: how often we ask */
     bool query_tokens;        /* a token may come as ?happn_token=... */
@@ -28,6 +31,9 @@ happn_status listener_open(struct core *core, const struct listener_options *opt
                            happn_error *error);
 int listener_port(const struct listener *listener);
 size_t listener_connections(const struct listener *listener);
+
+/* Looks whether certificate and key were renewed, now and not only every few seconds. */
+void listener_renew(struct listener *listener);
 
 /* Nobody new comes in. */
 void listener_stop(struct listener *listener);

@@ -48,6 +48,9 @@ happn_status happn_reload(happn_service *service, happn_error *error)
     if (service->state != SERVICE_OPEN) {
         return error_set(error, HAPPN_E_CLOSED, "the service is not open");
     }
+    if (service->listener != NULL) {
+        listener_renew(service->listener);
+    }
     if (service->scripts == NULL) {
         log_write(service->core.log, LOG_INFO, "script", "no scripts are configured: nothing to load");
         return HAPPN_OK;

@@ -125,6 +125,28 @@ static happn_status read_page(happn_service *service, struct str file, struct st
     return is_whole ? HAPPN_OK : error_set(error, HAPPN_E_CONFIG, "the page %.300s cannot be read, or has more than %d bytes", file.ptr, MOST_PAGE);
 }
 
+static struct str set_or_none(struct str text)
+{
+    return text.len != 0 ? text : STR_NONE;
+}
+
+static happn_status find_certificate(happn_service *service, struct certificate_source *out, happn_error *error)
+{
+    struct config *config = &service->config;
+    char cert[512], key[512];
+    *out = (struct certificate_source){.cert = set_or_none(config->tls_cert), .key = set_or_none(config->tls_key),
+                                       .cert_path = config->tls_cert_path, .key_path = config->tls_key_path};
+    if (str_is_set(out->cert) || str_is_set(out->key) || out->cert_path.len != 0 || out->key_path.len != 0) {
+        return HAPPN_OK;
+    }
+    if (!certificate_default_paths(cert, key)) {
+        return error_set(error, HAPPN_E_CONFIG, "there is no home directory for a certificate: set services.transport.config.certPath and keyPath");
+    }
+    out->cert_path = arena_str(&config->arena, str_of(cert));
+    out->key_path = arena_str(&config->arena, str_of(key));
+    return out->key_path.ptr != NULL ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
 static happn_status open_listener(happn_service *service, happn_error *error)
 {
     const struct config *config = &service->config;
@@ -144,7 +166,11 @@ static happn_status open_listener(happn_service *service, happn_error *error)
                                        .exclusions = config->exclusions.items,
                                        .exclusion_count = config->exclusions.count,
                                        .handshake_seconds = (int)config->handshake_seconds};
-    happn_status status = read_page(service, config->unauthorized_page, &options.unauthorized_page, error);
+    options.is_encrypted = str_is(config->transport, "https");
+    happn_status status = options.is_encrypted ? find_certificate(service, &options.certificate, error) : HAPPN_OK;
+    if (status == HAPPN_OK) {
+        status = read_page(service, config->unauthorized_page, &options.unauthorized_page, error);
+    }
     if (status == HAPPN_OK) {
         status = read_page(service, config->forbidden_page, &options.forbidden_page, error);
     }
