@@ -9,5 +9,10 @@ int command_serve(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_backup(int argc, char **argv);
+int command_user(int argc, char **argv);
+int command_group(int argc, char **argv);
+int command_permission(int argc, char **argv);
+int command_session(int argc, char **argv);
+int command_token(int argc, char **argv);
 
 #endif

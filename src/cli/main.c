@@ -15,6 +15,11 @@ static const struct {
     {"import", command_import, "reads documents of happn-3, or exported ones, into a database"},
     {"export", command_export, "writes the documents of a database as JSON lines"},
     {"backup", command_backup, "copies a database, also while it is being served"},
+    {"user", command_user, "users of a secured server"},
+    {"group", command_group, "groups, and who is in them"},
+    {"permission", command_permission, "who may do what"},
+    {"session", command_session, "who is connected"},
+    {"token", command_token, "tokens that were revoked"},
 };
 
 static void print_help(FILE *out)
