@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "json/splice.h"
 #include "json/write.h"
 #include "security/address.h"
 #include "security/crypto.h"
@@ -34,6 +35,19 @@ static void refuse(struct login *login, int code, const char *text)
 
 /* --- which profile */
 
+/* What the client says of itself, but for what the connection knows better. */
+static void add_info(struct buf *out, const struct login *login)
+{
+    struct buf text;
+    buf_init(&text, out->allocator, out->max);
+    json_splice(&text, str_is_set(login->info) ? login->info : STR_LIT("{}"), STR_LIT("_browser"), str_of(login->is_browser ? "true" : "false"));
+    if (text.status == HAPPN_OK) {
+        json_splice(out, buf_str(&text), STR_LIT("_local"), str_of(login->is_local ? "true" : "false"));
+    }
+    out->status = out->status == HAPPN_OK ? text.status : out->status;
+    buf_fini(&text);
+}
+
 static void add_session(struct buf *out, const struct login *login, const struct user *user, int type)
 {
     const struct security *security = login->security;
@@ -41,7 +55,7 @@ static void add_session(struct buf *out, const struct login *login, const struct
                    login->session_id.ptr, type, (long long)loop_now_ms(security->loop));
     json_add_string(out, security->settings.name);
     buf_add_lit(out, ",\"info\":");
-    buf_add_str(out, str_is_set(login->info) ? login->info : STR_LIT("{}"));
+    add_info(out, login);
     buf_add_lit(out, ",\"user\":");
     user_add_text(out, user, true, false);
     buf_add_lit(out, ",\"ip_address\":");
