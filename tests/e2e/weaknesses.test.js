@@ -141,6 +141,26 @@ test('what a client says of itself chooses no profile, and its address is its co
   browser.close();
 });
 
+test('a user made anew is another one: tokens of the first are worth nothing', async () => {
+  await admin.user('twice', { '/@HTTP/*': { actions: ['*'] } });
+  const { data: token } = (await loginOver(server.port, { username: 'twice', password: 'twice-pw' })).json;
+  const status = async () => (await ask(server.port, 'GET', '/nothing', { headers: { authorization: `Bearer ${token}` } })).status;
+  assert.equal(await status(), 404);
+  await admin.call('deleteUser', { username: 'twice' });
+  assert.ok([401, 403].includes(await status()));
+  await admin.user('twice', { '/@HTTP/*': { actions: ['*'] } });
+  assert.equal(await status(), 403);
+});
+
+test('the default password is refused in production', async (t) => {
+  process.env.HAPPN_ENV = 'production';
+  t.after(() => delete process.env.HAPPN_ENV);
+  const fresh = await startSecured({ adminUser: {} });
+  t.after(() => fresh.stop());
+  assert.equal((await loginOver(fresh.port, { username: '_ADMIN', password: 'happn' })).status, 403);
+  assert.equal((await loginOver(fresh.port, { username: '_ADMIN', password: 'wrong' })).status, 401);
+});
+
 test('a client does not choose who checks its password', async () => {
   const raw = await Raw.open(server.port);
   for (const authType of ['other', 'happn', { a: 1 }]) {
