@@ -11,6 +11,7 @@
 #include "json/scan.h"
 #include "json/write.h"
 #include "security/crypto.h"
+#include "security/ecies.h"
 #include "security/login.h"
 #include "security/security.h"
 
@@ -70,6 +71,10 @@ static void login_done(struct login *login)
         core_end(request);
     } else if (login->identity != NULL) {
         gate_identify(session, login->identity);
+        session->secret[0] = '\0';
+        if (request->is_sealed) {
+            id_short(session->secret);
+        }
         answer(request, login);
         events_session(session->core, "authentic", session, NULL);
     } else {
@@ -85,6 +90,41 @@ static struct str take_nonce(struct session *session)
     return is_valid ? str_make((char *)session->nonce, sizeof session->nonce) : STR_NONE;
 }
 
+/* The bytes of {"type":"Buffer","data":[2,51,...]}, or of the bare list. */
+static struct str read_bytes(struct arena *arena, struct str value)
+{
+    struct str list = json_type_of(value) == JSON_OBJECT ? json_get(value, "data") : value;
+    char *bytes = json_type_of(list) == JSON_ARRAY && list.len < 8 * ECIES_MOST ? arena_alloc(arena, list.len) : NULL;
+    size_t len = 0;
+    for (struct json_iter it = json_iter(list); bytes != NULL && json_next(&it);) {
+        int64_t byte = json_int(it.value, -1);
+        if (byte < 0 || byte > 255) {
+            return STR_NONE;
+        }
+        bytes[len++] = (char)byte;
+    }
+    return str_make(bytes, len);
+}
+
+/* An encrypted login becomes a plain one, whose session is encrypted from its answer on. False: it cannot be read. */
+static bool unseal(struct request *request)
+{
+    struct security *security = request->core->security;
+    struct str sealed = json_get(request->data, "encrypted");
+    if (!str_is_set(sealed)) {
+        return true;
+    }
+    struct str blob = read_bytes(&request->arena, sealed), text;
+    bool is_open = security->settings.encrypts_payloads && str_is_set(blob) &&
+                   ecies_open(&request->arena, &security->key_pair, blob, &text, request->session->peer_point) &&
+                   json_check(text, NULL) == HAPPN_OK && json_type_of(text) == JSON_OBJECT;
+    if (is_open) {
+        request->data = text;
+        request->is_sealed = true;
+    }
+    return is_open;
+}
+
 static bool asks_for_digest(const struct request *request)
 {
     return str_is_set(json_get(request->data, "digest"));
@@ -95,6 +135,10 @@ void action_login(struct request *request)
     struct session *session = request->session;
     if (request->core->security == NULL || session->is_trusted) {
         answer(request, NULL); /* any login is welcome; info is echoed */
+        return;
+    }
+    if (!unseal(request)) {
+        core_fail(request, HAPPN_E_DENIED, "AccessDenied", 401, "Invalid credentials: the encrypted login cannot be read");
         return;
     }
     struct login *login = arena_alloc(&request->arena, sizeof *login);

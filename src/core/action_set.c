@@ -58,6 +58,7 @@ static struct publication publication_of(struct request *request, const struct d
                                 .has_dates = is_stored,
                                 .created = document->created,
                                 .modified = document->modified,
+                                .modified_by = document->modified_by,
                                 .tag = document->tag,
                                 .rev = document->rev,
                                 .consistency = request->options.consistency};

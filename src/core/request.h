@@ -135,6 +135,7 @@ struct request {
     void (*undo)(struct request *request);   /* before a failure of the store is answered; NULL: nothing to do */
     const struct datastore *store;           /* where op goes; NULL: to several */
     size_t layer;          /* next inbound layer */
+    bool is_sealed;        /* an encrypted login */
     bool in_layer;         /* parked by a layer that answered LATER */
     struct happn_message message;
     struct sight sight;    /* rights: what of a pattern's results is seen; NULL: everything */

@@ -45,6 +45,8 @@ struct session {
     struct identity *identity;  /* who it is, on a secured service; NULL: nobody yet */
     struct session_peer peer;
     int64_t opened;             /* milliseconds since 1970 */
+    char secret[24];            /* of an encrypted session; empty: it is none */
+    unsigned char peer_point[33]; /* its client's key */
     int64_t nonce_until;        /* 0: none was given out, or it was used */
     unsigned char nonce[32];
     struct str info;            /* JSON text of login's info, or unset; owned */

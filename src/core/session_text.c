@@ -10,8 +10,13 @@ void session_add_description(struct buf *out, const struct session *session)
     buf_add_lit(out, "{\"name\":");
     json_add_string(out, str_of(session->core->name));
     buf_add_text(out, session->core->security != NULL && !session->is_trusted ? ",\"secure\":true" : ",\"secure\":false");
+    const struct security *security = session->core->security;
     if (session->protocol->number < 4) {
-        buf_add_lit(out, ",\"encryptPayloads\":false");
+        buf_add_text(out, security != NULL && security->settings.encrypts_payloads ? ",\"encryptPayloads\":true" : ",\"encryptPayloads\":false");
+    }
+    if (session->protocol->number < 4 && security != NULL) {
+        buf_add_lit(out, ",\"publicKey\":");
+        json_add_string(out, security->public_key);
     }
     buf_add_char(out, '}');
 }
@@ -69,7 +74,8 @@ static void add_identity(struct buf *out, const struct session *session, const s
     buf_add_format(out, ",\"type\":%d", SESSION_STATEFUL);
     add_user(out, identity->user, protocol);
     buf_add_format(out, ",\"timestamp\":%lld", (long long)token->issued);
-    buf_add_text(out, protocol < 4 ? ",\"isEncrypted\":false" : "");
+    bool is_encrypted = session->secret[0] != '\0';
+    buf_add_text(out, protocol >= 4 ? "" : is_encrypted ? ",\"isEncrypted\":true" : ",\"isEncrypted\":false");
     add_string(out, "origin", session->core->security->settings.name);
     if (protocol >= 4) {
         add_string(out, "parentId", token->id);
@@ -79,6 +85,9 @@ static void add_identity(struct buf *out, const struct session *session, const s
     user_add_set_key(out, identity->user);
     buf_add_char(out, '"');
     add_string(out, "token", identity->token);
+    if (is_encrypted) {
+        buf_add_format(out, ",\"secret\":\"%s\"", session->secret);
+    }
     if (protocol >= 4) {
         buf_add_lit(out, ",\"authType\":\"happn\"");
     }

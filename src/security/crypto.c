@@ -9,7 +9,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
-enum { POINT_BYTES = 33, NONCE_BYTES = 32, MOST_KEY_TEXT = 8192 };
+enum { KEY_POINT_BYTES = 33, NONCE_SIZE = 32, MOST_KEY_TEXT = 8192 };
 
 bool crypto_equal(struct str a, struct str b)
 {
@@ -191,12 +191,12 @@ bool crypto_verify_nonce(struct str public_key, struct str nonce, struct str sig
     struct arena arena;
     arena_init(&arena, NULL);
     bool fits = false;
-    if (public_key.len < MOST_KEY_TEXT && nonce.len == NONCE_BYTES && signature.len != 0) {
+    if (public_key.len < MOST_KEY_TEXT && nonce.len == NONCE_SIZE && signature.len != 0) {
         if (str_starts(public_key, STR_LIT("-----BEGIN "))) {
             fits = verify_pem(public_key, nonce, signature);
         } else {
             struct str point = crypto_base64_decode(&arena, public_key);
-            fits = point.ptr != NULL && point.len == POINT_BYTES && verify_point(point, nonce, signature);
+            fits = point.ptr != NULL && point.len == KEY_POINT_BYTES && verify_point(point, nonce, signature);
         }
     }
     arena_fini(&arena);
@@ -206,7 +206,7 @@ bool crypto_verify_nonce(struct str public_key, struct str nonce, struct str sig
 bool crypto_make_key_pair(struct buf *private_key, struct buf *public_key)
 {
     EVP_PKEY *key = EVP_EC_gen("secp256k1");
-    unsigned char number[32], point[65], small[POINT_BYTES];
+    unsigned char number[32], point[65], small[KEY_POINT_BYTES];
     size_t len = 0;
     BIGNUM *secret = NULL;
     bool made = key != NULL && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &secret) == 1 &&

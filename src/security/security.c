@@ -17,6 +17,7 @@
 
 enum { TIDY_MS = 60000, MOST_TIDIED = 100 };
 
+#define KEY_PAIR_PATH SECURITY_ROOT "_SETTINGS/KEYPAIR"
 #define SECRET_PATH SECURITY_ROOT "SESSION_TOKEN_SECRET"
 
 /* The directory says that the rights of this user may be others now. */
@@ -522,6 +523,54 @@ static bool settle_secrets(struct load *load, struct str stored, struct change *
     return add_secret(security, str_of(secret));
 }
 
+/* --- the key pair of payload encryption: {"value":"<JSON text of {privateKey, publicKey}>"} */
+
+static bool use_keys(struct security *security, struct str private_key, struct str public_key)
+{
+    security->public_key = arena_str(&security->arena, public_key);
+    return security->public_key.ptr != NULL && key_pair_read(&security->arena, private_key, public_key, &security->key_pair);
+}
+
+static bool use_stored_keys(struct load *load)
+{
+    for (size_t i = 0; i < load->op.count; i++) {
+        const struct document *document = &load->op.documents[i];
+        if (!str_is(document->path, KEY_PAIR_PATH)) {
+            continue;
+        }
+        struct str text = json_string(&load->arena, json_get(document->data, "value"));
+        bool is_object = str_is_set(text) && json_check(text, NULL) == HAPPN_OK && json_type_of(text) == JSON_OBJECT;
+        return is_object && use_keys(load->security, json_string(&load->arena, json_get(text, "privateKey")),
+                                     json_string(&load->arena, json_get(text, "publicKey")));
+    }
+    return false;
+}
+
+static bool make_keys(struct load *load, struct change *change)
+{
+    struct buf secret, point, text;
+    buf_init(&secret, load->security->allocator, 256);
+    buf_init(&point, load->security->allocator, 256);
+    buf_init(&text, load->security->allocator, 1024);
+    bool made = crypto_make_key_pair(&secret, &point);
+    buf_add_format(&text, "{\"value\":\"{\\\"privateKey\\\":\\\"%.*s\\\",\\\"publicKey\\\":\\\"%.*s\\\"}\"}", (int)secret.len, secret.ptr,
+                   (int)point.len, point.ptr);
+    made = made && text.status == HAPPN_OK && use_keys(load->security, buf_str(&secret), buf_str(&point));
+    change_put(change, STR_LIT(KEY_PAIR_PATH), buf_str(&text));
+    buf_fini(&secret);
+    buf_fini(&point);
+    buf_fini(&text);
+    return made;
+}
+
+/* The stored keys win over the configured ones, as in the original: clients may have pinned them. */
+static bool settle_keys(struct load *load, struct change *change)
+{
+    const struct security_settings *settings = &load->security->settings;
+    return use_stored_keys(load) || (str_is_set(settings->private_key) && use_keys(load->security, settings->private_key, settings->public_key)) ||
+           make_keys(load, change);
+}
+
 static struct str stored_secret(struct load *load)
 {
     for (size_t i = 0; i < load->op.count; i++) {
@@ -565,7 +614,7 @@ static void write_missing(struct load *load, const char *admin_hash)
 {
     struct security *security = load->security;
     struct change *change = change_new(security);
-    if (change == NULL || !settle_secrets(load, stored_secret(load), change)) {
+    if (change == NULL || !settle_secrets(load, stored_secret(load), change) || !settle_keys(load, change)) {
         if (change != NULL) {
             change_drop(change);
         }

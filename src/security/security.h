@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "security/directory.h"
+#include "security/ecies.h"
 #include "security/identity.h"
 #include "security/lockout.h"
 #include "security/lookup.h"
@@ -25,6 +26,8 @@ struct security_settings {
     struct str admin_public_key;   /* not set: none */
     struct str admin_custom_data;  /* raw JSON, or not set */
     struct str token_secret;       /* not set: the stored one, made at the first start */
+    struct str private_key, public_key; /* of payload encryption, base64; not set: the stored ones, made at the first start */
+    bool encrypts_payloads;        /* clients of protocols 1 to 3 are told to encrypt */
     struct str profiles;           /* raw JSON list, or not set */
     int iterations;                /* of new password hashes */
     int64_t nonce_ms;
@@ -66,6 +69,8 @@ struct security {
     struct lookup *lookup;         /* tables, and the permissions that ask them */
     struct token_secret secrets[SECURITY_SECRETS]; /* the first one signs */
     size_t secret_count;
+    struct key_pair key_pair;      /* of payload encryption */
+    struct str public_key;         /* its base64 text; in the arena */
     struct hashing *hashing;
     struct activity *activity;     /* of tokens over HTTP */
     struct lockout lockout;

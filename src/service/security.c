@@ -35,6 +35,11 @@ static struct security_settings settings_of(const struct config *config, struct 
                                       .admin_custom_data = either(config->admin_custom_data, config->top_admin_custom_data),
                                       .token_secret = set_or_none(config->token_secret),
                                       .profiles = set_or_none(config->profiles),
+                                      .private_key = set_or_none(config->private_key),
+                                      .public_key = set_or_none(config->public_key),
+                                      .encrypts_payloads = config->encrypts_payloads,
+                                      .folds_names = config->folds_names,
+                                      .folds_except = set_or_none(config->folds_except),
                                       .iterations = (int)config->iterations,
                                       .nonce_ms = config->nonce_ms,
                                       .keeps_permissions = config->keeps_permissions,
@@ -66,6 +71,9 @@ happn_status service_open_security(happn_service *service, service_secured_fn se
     happn_status status = security_new(core->loop, core->allocator, core->log, core->stores, &settings, &core->security, error);
     if (status != HAPPN_OK) {
         return status;
+    }
+    if (config->encrypts_payloads) {
+        log_write(core->log, LOG_WARN, "security", "encryptPayloads is for old clients that cannot use TLS, and weak: use services.transport.config.mode https");
     }
     core->cookie_name = set_or_none(config->cookie_name);
     core->cookie_domain = set_or_none(config->cookie_domain);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "json/scan.h"
 #include "wire/protocol.h"
+#include "wire/sealed.h"
 
 enum { M_ACTION, M_EVENT_ID, M_PATH, M_DATA, M_SESSION_ID, M_OPTIONS, MEMBERS };
 
@@ -133,6 +134,14 @@ void message_receive(struct session *session, struct str text)
         return;
     }
     fill(request, members);
+    if (request->action_text.ptr == NULL && session->secret[0] != '\0') {
+        copy = sealed_open(request, copy);
+        if (str_is_set(copy)) {
+            name_members(members);
+            (void)!json_scan(copy, members, MEMBERS, NULL); /* it was checked */
+            fill(request, members);
+        }
+    }
     if (request->action_text.ptr == NULL && !str_is_set(request->event_id)) {
         ignore(session, request, "neither action nor eventId");
         return;

@@ -8,10 +8,11 @@
 #include "wire/protocol.h"
 
 #include "wire/host_protocol.h"
+#include "wire/sealed.h"
 
 static const struct shape shapes[] = {
-    {.protocol = "happn_1", .outbound_mark = true, .ids = true, .remove_time = true},
-    {.protocol = "happn_2", .outbound_mark = true, .ids = true, .remove_time = true},
+    {.protocol = "happn_1", .outbound_mark = true, .ids = true, .remove_time = true, .event_author = true},
+    {.protocol = "happn_2", .outbound_mark = true, .ids = true, .remove_time = true, .event_author = true},
     {.protocol = "happn_3", .ids = true, .reason_object = true},
     {.protocol = "happn_4", .reason_object = true, .login_session = true, .event_origin = true},
 };
@@ -23,6 +24,10 @@ static const struct shape *shape_of(const struct session *session)
 
 static void encode_reply(const struct request *request, struct buf *out)
 {
+    if (request->session->secret[0] != '\0' || request->is_sealed) {
+        sealed_reply(shape_of(request->session), request, out);
+        return;
+    }
     shape_reply(shape_of(request->session), request, out);
 }
 

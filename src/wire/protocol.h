@@ -18,6 +18,7 @@ struct shape {
     bool remove_time;    /* timestamp in the event of a remove */
     bool reason_object;  /* the reason of a disconnect as an object */
     bool login_session;  /* replies to login and describe repeat sessionId */
+    bool event_author; /* events of a secured service have modifiedBy */
     bool event_origin;   /* events of a secured service say who caused them */
 };
 

@@ -61,6 +61,11 @@ static void add_dates(const struct shape *shape, const struct publication *publi
         buf_add_i64(out, publication->modified);
         buf_add_char(out, ',');
     }
+    if (publication->has_dates && shape->event_author && str_is_set(publication->modified_by)) {
+        buf_add_lit(out, "\"modifiedBy\":");
+        json_add_string(out, publication->modified_by);
+        buf_add_char(out, ',');
+    }
     if (publication->rev != 0) { /* only for sessions that asked for it */
         buf_add_lit(out, "\"rev\":");
         buf_add_i64(out, publication->rev);

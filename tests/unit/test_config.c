@@ -66,7 +66,7 @@ static void mistakes_are_named(void **state)
         {"{\"utils\": 1}", "utils must be an object"},
         {"{\"utils\": {\"logLevel\": \"loud\"}}", "must be one of info,off"},
         {"{\"deferListen\": 1}", "must be true or false"},
-        {"{\"encryptPayloads\": true}", "payload encryption is not available"},
+        {"{\"services\": {\"security\": {\"config\": {\"authProviders\": {\"x\": 1}}}}}", "a JavaScript provider cannot be run here"},
         {"{\"services\": {\"data\": {\"config\": {\"filname\": \"x\"}}}}", "did you mean services.data.config.filename"},
         {"{\"services\": {\"protocol\": {\"config\": {\"inboundLayers\": [{}]}}}}", "names a script"},
         {"{\"services\": {\"connect\": {\"config\": {\"routes\": [{\"script\": \"a\", \"mount\": \"x\"}]}}}}", "begin with a slash"},
