@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "net/peer.h"
 #include "net/secured.h"
 #include "security/http_path.h"
 #include "security/identity.h"
@@ -26,6 +27,7 @@ struct happn_http {
     const char *reason; /* phrase; NULL: the usual one */
     bool is_routing;    /* in core_route: the answer is sent when it returns */
     bool is_answered;
+    bool is_encrypted;
     bool close_after;
 };
 
@@ -93,7 +95,8 @@ static happn_http *new_http(struct listener *listener, struct lws *wsi, struct c
             http->method = methods[i].name;
         }
     }
-    lws_get_peer_simple(wsi, http->address, sizeof http->address);
+    peer_address(listener, wsi, http->address);
+    http->is_encrypted = peer_is_encrypted(listener, wsi);
     connection->http = http;
     return http;
 }
@@ -305,7 +308,7 @@ struct identity *core_http_identity(const happn_http *http)
 
 bool http_is_encrypted(const happn_http *http)
 {
-    return http->wsi != NULL && lws_is_ssl(http->wsi) != 0;
+    return http->is_encrypted;
 }
 
 void http_set_reason(happn_http *http, const char *reason)

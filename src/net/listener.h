@@ -5,6 +5,8 @@
 #include "core/core.h"
 #include "net/certificate.h"
 
+enum { LISTENER_MOST_PROXIES = 64 };
+
 struct listener_options {
     const char *host;         /* "0.0.0.0", "::", a name */
     int port;                 /* 0: any free one */
@@ -20,6 +22,8 @@ struct listener_options {
     bool http_logout;         /* /auth/logout ends tokens */
     struct str *exclusions;   /* paths and patterns that need no token; they live as long as the listener */
     size_t exclusion_count;
+    struct str *proxies;      /* addresses and networks whose X-Forwarded-For is believed; they live as long as the listener */
+    size_t proxy_count;
     struct str unauthorized_page, forbidden_page; /* HTML; not set: a text */
     int handshake_seconds;    /* a request's headers, or a body, must arrive in this time */
 };

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "core/events.h"
 #include "net/connection.h"
+#include "net/peer.h"
 
 enum {
     HEADER_ROOM = 4,        /* reserved before a message; the common header length */
@@ -267,12 +268,12 @@ static size_t queued_bytes(struct link *link)
 
 static const struct link_ops ops = {begin, commit, send_payload, close_link, queued_bytes};
 
-static void note_peer(struct lws *wsi, struct session_peer *peer)
+static void note_peer(const struct listener *listener, struct lws *wsi, struct session_peer *peer)
 {
-    lws_get_peer_simple(wsi, peer->address, sizeof peer->address);
+    peer_address(listener, wsi, peer->address);
     peer->is_forwarded = lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) > 0;
     peer->is_browser = lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) > 0;
-    peer->is_encrypted = lws_is_ssl(wsi) != 0;
+    peer->is_encrypted = peer_is_encrypted(listener, wsi);
 }
 
 int websocket_open(struct listener *listener, struct lws *wsi, struct connection *connection)
@@ -290,7 +291,7 @@ int websocket_open(struct listener *listener, struct lws *wsi, struct connection
         memory_free(listener->core->allocator, websocket);
         return -1;
     }
-    note_peer(wsi, &websocket->session->peer);
+    note_peer(listener, wsi, &websocket->session->peer);
     events_connected(websocket->session);
     websocket->heard = websocket->pinged = now_of(websocket);
     websocket->next = listener->websockets;

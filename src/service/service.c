@@ -9,6 +9,7 @@
 #include "core/events.h"
 #include "core/layers.h"
 #include "core/session.h"
+#include "security/address.h"
 #include "security/security.h"
 #include "store/datastores.h"
 #include "wire/host_protocol.h"
@@ -147,6 +148,19 @@ static happn_status find_certificate(happn_service *service, struct certificate_
     return out->key_path.ptr != NULL ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
 }
 
+static happn_status check_proxies(const struct config *config, happn_error *error)
+{
+    struct network network;
+    for (size_t i = 0; i < config->trusted_proxies.count; i++) {
+        struct str text = config->trusted_proxies.items[i];
+        if (!network_read(text, &network) || i >= LISTENER_MOST_PROXIES) {
+            return error_set(error, HAPPN_E_CONFIG, "services.transport.config.trustedProxies: %.*s %s", text.len < 60 ? (int)text.len : 60, text.ptr,
+                             i >= LISTENER_MOST_PROXIES ? "is one too many" : "is neither an address nor a network such as 10.0.0.0/8");
+        }
+    }
+    return HAPPN_OK;
+}
+
 static happn_status open_listener(happn_service *service, happn_error *error)
 {
     const struct config *config = &service->config;
@@ -165,9 +179,14 @@ static happn_status open_listener(happn_service *service, happn_error *error)
                                        .http_logout = config->http_logout,
                                        .exclusions = config->exclusions.items,
                                        .exclusion_count = config->exclusions.count,
+                                       .proxies = config->trusted_proxies.items,
+                                       .proxy_count = config->trusted_proxies.count,
                                        .handshake_seconds = (int)config->handshake_seconds};
     options.is_encrypted = str_is(config->transport, "https");
-    happn_status status = options.is_encrypted ? find_certificate(service, &options.certificate, error) : HAPPN_OK;
+    happn_status status = check_proxies(config, error);
+    if (status == HAPPN_OK && options.is_encrypted) {
+        status = find_certificate(service, &options.certificate, error);
+    }
     if (status == HAPPN_OK) {
         status = read_page(service, config->unauthorized_page, &options.unauthorized_page, error);
     }

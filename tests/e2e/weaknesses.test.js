@@ -141,6 +141,34 @@ test('what a client says of itself chooses no profile, and its address is its co
   browser.close();
 });
 
+test('X-Forwarded-For and X-Forwarded-Proto are believed from trusted proxies only', async (t) => {
+  const profiles = [{ name: 'far', session: { ip_address: '9.9.9.9' }, policy: { ttl: '1 hour' } },
+    { name: 'listed', session: { 'user.username': 'listed' }, policy: { sourceIPWhitelist: ['8.8.8.0/24'] } }];
+  const proxied = await startSecured({ profiles }, { services: { transport: { config: { trustedProxies: ['127.0.0.0/8', '::1', '10.0.0.1'] } } } });
+  const direct = await startSecured({ profiles });
+  t.after(() => Promise.all([proxied.stop(), direct.stop()]));
+  const policy = async (port, forwarded) => {
+    const raw = await Raw.open(port, { headers: { 'x-forwarded-for': forwarded } });
+    const reply = await raw.login('_ADMIN');
+    raw.close();
+    return reply.data.policy[1].ttl;
+  };
+  assert.equal(await policy(proxied.port, '9.9.9.9'), 3600000);
+  assert.equal(await policy(proxied.port, '1.1.1.1, 9.9.9.9, 10.0.0.1'), 3600000);
+  assert.equal(await policy(proxied.port, '9.9.9.9, 1.1.1.1'), 0, 'what 1.1.1.1 says of itself counts for nothing');
+  assert.equal(await policy(proxied.port, `${'x'.repeat(5000)}, 9.9.9.9`), 0, 'too long to be read');
+  assert.equal(await policy(direct.port, '9.9.9.9'), 0);
+  for (const [{ port }, forwarded, status] of [[proxied, '8.8.8.8', 200], [proxied, '8.8.9.8', 401], [direct, '8.8.8.8', 401]]) {
+    await (await Admin.login(port)).user('listed', {});
+    const login = await loginOver(port, { username: 'listed', password: 'listed-pw' }, { 'x-forwarded-for': forwarded });
+    assert.equal(login.status, status, `${forwarded}: ${login.text}`);
+  }
+  const cookieOf = async (port) => (await loginOver(port, { username: '_ADMIN', password: 'secret' }, { 'x-forwarded-proto': 'https' })).headers['set-cookie'][0];
+  assert.match(await cookieOf(proxied.port), /; Secure;/);
+  assert.doesNotMatch(await cookieOf(direct.port), /; Secure;/);
+  await assert.rejects(startSecured({}, { services: { transport: { config: { trustedProxies: ['home'] } } } }), /home is neither an address nor a network/);
+});
+
 test('a user made anew is another one: tokens of the first are worth nothing', async () => {
   await admin.user('twice', { '/@HTTP/*': { actions: ['*'] } });
   const { data: token } = (await loginOver(server.port, { username: 'twice', password: 'twice-pw' })).json;
