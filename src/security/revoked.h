@@ -12,10 +12,14 @@
 struct revoked {
     const struct allocator *allocator;
     struct idmap entries;
+    struct revoked_entry **heap; /* those with an end, the earliest first */
+    size_t heap_count, heap_room;
 };
 
 struct revoked_entry {
     struct idmap_node node;
+    size_t place; /* in the heap */
+    bool is_waiting; /* for its end, in the heap */
     int64_t since, until; /* until 0: for ever */
     struct str id, reason;
     char bytes[];
@@ -29,8 +33,8 @@ void revoked_drop(struct revoked *revoked, struct str id);
 /* NULL: it is not revoked. */
 const struct revoked_entry *revoked_find(const struct revoked *revoked, struct str id);
 
-/* One that has outlived its token; NULL: none. Call again after it was dropped. */
-const struct revoked_entry *revoked_outlived(const struct revoked *revoked, int64_t now);
+/* One that has outlived its token and is to be dropped; each is returned once. NULL: none. */
+const struct revoked_entry *revoked_outlived(struct revoked *revoked, int64_t now);
 
 /* The document that says so, in happn-3's form. */
 void revoked_add_data(struct buf *out, struct str id, struct str reason, int64_t since, int64_t until);

@@ -15,7 +15,7 @@
 #include "security/hashing.h"
 #include "security/names.h"
 
-enum { TIDY_MS = 60000, MOST_TIDIED = 100 };
+enum { TIDY_MS = 1000, MOST_TIDIED = 100 };
 
 #define KEY_PAIR_PATH SECURITY_ROOT "_SETTINGS/KEYPAIR"
 #define SECRET_PATH SECURITY_ROOT "SESSION_TOKEN_SECRET"
@@ -206,7 +206,7 @@ void security_removed(struct security *security, struct str path)
 
 static void ignore_outcome(happn_status status, const happn_error *error, void *arg)
 {
-    (void)status, (void)error, (void)arg; /* the next round tries again */
+    (void)status, (void)error, (void)arg; /* the next start tries again */
 }
 
 /* Revocations of tokens that have ended meanwhile. */
@@ -215,7 +215,7 @@ static void tidy(struct security *security, int64_t now)
     const struct revoked_entry *entry;
     security->tidied = now;
     for (int i = 0; i < MOST_TIDIED && (entry = revoked_outlived(&security->revoked, now)) != NULL; i++) {
-        security_restore(security, entry->id, ignore_outcome, NULL);
+        security_restore(security, entry->id, ignore_outcome, NULL); /* it is dropped when that is stored, maybe later */
     }
 }
 

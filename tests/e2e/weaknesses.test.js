@@ -189,6 +189,25 @@ test('the default password is refused in production', async (t) => {
   assert.equal((await loginOver(fresh.port, { username: '_ADMIN', password: 'wrong' })).status, 401);
 });
 
+test('a revocation is forgotten when its token would have ended, also with a file', async (t) => {
+  const first = await startSecured();
+  const file = path.join(first.folder, 'documents.db');
+  await first.stop();
+  const kept = await startSecured({ profiles: [{ name: 'short', session: { 'user.username': 'short' }, policy: { ttl: '1 second' } }] }, {}, ['--file', file]);
+  t.after(() => kept.stop());
+  const boss = await Admin.login(kept.port);
+  await boss.user('short', {});
+  const lasting = await Admin.login(kept.port);
+  await boss.call('revokeToken', { token: lasting.token });
+  for (let i = 0; i < 20; i++) {
+    const { data: token } = (await loginOver(kept.port, { username: 'short', password: 'short-pw' })).json;
+    await boss.call('revokeToken', { token });
+  }
+  const count = async () => (await boss.call('listRevokedTokens', { count: true })).value;
+  while ((await count()) > 1);
+  assert.equal(await count(), 1, 'what has no end is kept');
+});
+
 test('a client does not choose who checks its password', async () => {
   const raw = await Raw.open(server.port);
   for (const authType of ['other', 'happn', { a: 1 }]) {

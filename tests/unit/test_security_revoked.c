@@ -57,6 +57,54 @@ static void forgotten_in_time(void **state)
     assert_non_null(revoked_find(&revoked, STR_LIT("t0"))); /* without an end: for ever */
 }
 
+/* Whatever comes and goes in between: the earliest is always found first, and none too early. */
+static void in_order(void **state)
+{
+    (void)state;
+    uint64_t seed = vectors_seed();
+    char id[32];
+    for (int i = 0; i < 5000; i++) {
+        snprintf(id, sizeof id, "t%d", (int)(vectors_draw(&seed) % 1000));
+        if (vectors_draw(&seed) % 3 == 0) {
+            revoked_drop(&revoked, str_of(id));
+        } else {
+            assert_int_equal(revoked_add(&revoked, str_of(id), STR_LIT("x"), 0, (int64_t)(vectors_draw(&seed) % 500)), HAPPN_OK);
+        }
+    }
+    int64_t last = 0;
+    for (const struct revoked_entry *entry; (entry = revoked_outlived(&revoked, 1000)) != NULL;) {
+        assert_true(entry->until >= last && entry->until != 0);
+        last = entry->until;
+        assert_null(revoked_outlived(&revoked, last - 1));
+        snprintf(id, sizeof id, "%.*s", (int)entry->id.len, entry->id.ptr);
+        revoked_drop(&revoked, str_of(id));
+    }
+    assert_int_equal(revoked.heap_count, 0);
+}
+
+static void *fail_at(void *context, void *ptr, size_t size)
+{
+    int *left = context;
+    return size != 0 && (*left)-- == 0 ? NULL : memory_default.resize(memory_default.context, ptr, size);
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 6; n++) {
+        int left = n;
+        struct allocator allocator = {fail_at, &left};
+        struct revoked small;
+        revoked_init(&small, &allocator);
+        happn_status first = revoked_add(&small, STR_LIT("a"), STR_LIT("x"), 0, 5), second = revoked_add(&small, STR_LIT("b"), STR_LIT("x"), 0, 3);
+        assert_int_equal(revoked_find(&small, STR_LIT("a")) != NULL, first == HAPPN_OK);
+        assert_int_equal(revoked_find(&small, STR_LIT("b")) != NULL, second == HAPPN_OK);
+        assert_int_equal(small.heap_count, (first == HAPPN_OK) + (second == HAPPN_OK));
+        left = -1;
+        revoked_fini(&small);
+    }
+}
+
 static void the_originals_shape(void **state)
 {
     (void)state;
@@ -79,6 +127,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(known_by_its_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forgotten_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(in_order, set_up, tear_down),
+        cmocka_unit_test(memory_runs_out),
         cmocka_unit_test_setup_teardown(the_originals_shape, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
