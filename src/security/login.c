@@ -265,14 +265,19 @@ static void refuse_failed(struct login *login)
     refuse(login, 401, "Invalid credentials");
 }
 
+static void by_password(struct login *login, struct str password);
+
 static void password_done(struct hash_job *job)
 {
     struct login *login = job->arg;
     struct security *security = login->security;
     struct user *user = directory_user(&security->directory, login->username);
     struct str stored = stored_password(login, user);
-    bool fits = job->fits && str_is_set(stored) && str_is(stored, login->stored); /* it may have been changed meanwhile */
-    if (!fits) {
+    if (str_is_set(stored) && !str_is(stored, login->stored) && stored.len < sizeof login->stored) {
+        by_password(login, job->password); /* it was changed meanwhile, or only made stronger: what counts is what is stored now */
+        return;
+    }
+    if (!job->fits || !str_is_set(stored)) {
         refuse_failed(login);
         return;
     }
