@@ -34,7 +34,7 @@ static int hex(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-void http_push_decoded(lua_State *L, struct str text, bool is_form)
+static void push_decoded(lua_State *L, struct str text)
 {
     luaL_Buffer out;
     luaL_buffinit(L, &out);
@@ -43,7 +43,7 @@ void http_push_decoded(lua_State *L, struct str text, bool is_form)
         if (c == '%' && i + 2 < text.len && hex(text.ptr[i + 1]) >= 0 && hex(text.ptr[i + 2]) >= 0) {
             c = (char)(hex(text.ptr[i + 1]) * 16 + hex(text.ptr[i + 2]));
             i += 2;
-        } else if (is_form && c == '+') {
+        } else if (c == '+') {
             c = ' ';
         }
         luaL_addchar(&out, c);
@@ -65,8 +65,8 @@ static void push_form(lua_State *L, struct str text)
         struct str pair = until(text, '&');
         struct str name = until(pair, '=');
         if (name.len != 0) {
-            http_push_decoded(L, name, true);
-            http_push_decoded(L, str_skip(pair, name.len + 1), true);
+            push_decoded(L, name);
+            push_decoded(L, str_skip(pair, name.len + 1));
             lua_rawset(L, -3);
         }
         text = str_skip(text, pair.len + 1);

@@ -203,7 +203,7 @@ static void push_parameters(lua_State *L, struct task *task)
         if (task->route->segments[i].is_parameter) {
             struct str name = task->route->segments[i].text;
             lua_pushlstring(L, name.ptr, name.len);
-            http_push_decoded(L, segment, false);
+            lua_pushlstring(L, segment.ptr, segment.len); /* the path was decoded once, before permissions looked at it */
             lua_rawset(L, -3);
         }
     }

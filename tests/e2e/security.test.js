@@ -383,3 +383,96 @@ test('the default password of the administrator works on the own machine, and no
   const far = await ask(fresh.port, 'POST', '/auth/login', { headers: { 'content-type': 'application/json', 'x-forwarded-for': '127.0.0.1' }, body });
   assert.equal(far.status, 403);
 });
+
+for (const generation of ['6', '8', '13']) {
+  test(`${generation}: digest login; the nonce is good once and on its own connection`, async () => {
+    const keys = generation === '13' ? rsaKeys() : ecKeys();
+    const name = `dg${generation}`;
+    await admin.call('upsertUser', { user: { username: name, publicKey: keys.publicKey } });
+    await admin.call('upsertPermission', { username: name, path: `/${name}/*`, action: 'set' });
+    const client = await connect(generation, { username: name, publicKey: keys.publicKey, privateKey: keys.privateKey, keyPair: keys });
+    await client.set(`/${name}/a`, { by: 'digest' });
+    await leave(client);
+    const other = generation === '13' ? rsaKeys() : ecKeys();
+    await refused(Client.connect(generation, server.port, { username: name, publicKey: keys.publicKey, privateKey: other.privateKey, keyPair: { ...keys, privateKey: other.privateKey } }),
+      { code: 401, message: 'Invalid credentials' });
+    await refused(Client.connect(generation, server.port, { username: name, publicKey: other.publicKey, privateKey: other.privateKey, keyPair: other }), { code: 401 });
+    const raw = await Raw.open(`happn_${generation === '13' ? 4 : generation === '8' ? 3 : 2}`);
+    const reply = await raw.call({ action: 'request-nonce', data: { publicKey: keys.publicKey } });
+    assert.equal(reply.nonce, reply.data.nonce);
+    const data = { username: name, publicKey: keys.publicKey, digest: keys.sign(reply.nonce), info: {} };
+    const stranger = await Raw.open('happn_4');
+    assert.equal((await stranger.call({ action: 'login', data }))._meta.error.code, 401, 'on another connection');
+    assert.equal((await raw.call({ action: 'login', data }))._meta.status, 'ok');
+    assert.equal((await raw.call({ action: 'login', data }))._meta.error.message, 'nonce expired or public key invalid', 'a second time');
+    raw.socket.terminate();
+    stranger.socket.terminate();
+    const nonce = await ask(server.port, 'GET', `/auth/request-nonce?publicKey=${encodeURIComponent(keys.publicKey)}`);
+    const login = await ask(server.port, 'POST', '/auth/login', { headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ username: name, publicKey: keys.publicKey, digest: keys.sign(nonce.json.data) }) });
+    assert.equal(login.status, 200, login.text);
+    const twice = await ask(server.port, 'POST', '/auth/login', { headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ username: name, publicKey: keys.publicKey, digest: keys.sign(nonce.json.data) }) });
+    assert.equal(twice.status, 401);
+  });
+}
+
+function ecKeys() {
+  const crypto = require('node:crypto');
+  const pair = crypto.createECDH('secp256k1');
+  pair.generateKeys();
+  const privateKey = pair.getPrivateKey().toString('base64').padStart(44, 'A'), publicKey = pair.getPublicKey(null, 'compressed').toString('base64');
+  const util = new (require('happn-util-crypto'))();
+  return { privateKey, publicKey, sign: (nonce) => util.sign(nonce, privateKey) };
+}
+
+function rsaKeys() {
+  const crypto = require('node:crypto');
+  const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'pkcs1', format: 'pem' }, privateKeyEncoding: { type: 'pkcs1', format: 'pem' } });
+  return { publicKey, privateKey, sign: (nonce) => crypto.sign('RSA-SHA256', Buffer.from(nonce, 'base64'), privateKey).toString('base64') };
+}
+
+test('nested permissions: reading above what is permitted gives what is permitted, and follows changes both ways', async (t) => {
+  const nested = await startSecured({}, { allowNestedPermissions: true });
+  t.after(() => nested.stop());
+  const boss = await Admin.login(nested.port);
+  await boss.user('nest', { '/q/a/*': { actions: ['get', 'on'] }, '/q/b/1': { actions: ['get', 'on'] }, '/q/a/sec/*': { prohibit: ['get', 'on'] } });
+  const writer = await connect('13', { username: '_ADMIN', password: 'secret' }, nested.port);
+  const client = await login('13', 'nest', nested.port);
+  for (const path of ['/q/a/1', '/q/b/1', '/q/b/2', '/q/a/sec/1', '/q/c']) await writer.set(path, { path });
+  assert.deepEqual([...(await client.get('/q/**')).map((item) => item.path)].sort(), ['/q/a/1', '/q/b/1']);
+  assert.equal((await client.inner.count('/q/**')).value, 2);
+  await refused(client.get('/q/*'), { code: 403 });
+  await refused(client.remove('/q/**'), { code: 403 });
+  const events = new Events();
+  await client.on('/q/**', {}, events.handler);
+  for (const path of ['/q/b/2', '/q/a/sec/1', '/q/c', '/q/b/1']) await writer.set(path, { path });
+  assert.equal((await events.next()).data.path, '/q/b/1');
+  await boss.call('upsertPermission', { group: 'of-nest', path: '/q/b/2', action: 'on' });
+  await writer.set('/q/b/2', { path: 'granted' });
+  assert.equal((await events.next()).data.path, 'granted');
+  await boss.call('upsertPermission', { group: 'of-nest', path: '/q/b/1', action: 'on', authorized: false });
+  for (const path of ['/q/b/1', '/q/a/1']) await writer.set(path, { path });
+  assert.equal((await events.next()).data.path, '/q/a/1');
+  await Promise.all([leave(client), leave(writer)]);
+});
+
+test('anonymous access, and names without case', async (t) => {
+  const special = await startSecured({ allowAnonymousAccess: true, usernamesCaseInsensitive: true, usernamesCaseInsensitiveExclude: ['Keeps'] });
+  t.after(() => special.stop());
+  const boss = await Admin.login(special.port);
+  const nobody = await connect('13', { username: '_ANONYMOUS', password: 'any' }, special.port);
+  await refused(nobody.get('/open/a'), { code: 403 });
+  await boss.call('upsertGroup', { group: { name: 'everybody', permissions: { '/open/*': { actions: ['get'] } } } });
+  await boss.call('linkGroup', { group: 'everybody', username: '_ANONYMOUS' });
+  assert.equal(await nobody.get('/open/a'), null);
+  await leave(nobody);
+  await boss.call('upsertUser', { user: { username: 'MixedÉ', password: 'x' } });
+  assert.equal((await boss.call('getUser', { username: 'mIXEDé' })).username, 'mixedé');
+  await leave(await connect('13', { username: 'MIXEDé', password: 'x' }, special.port));
+  await assert.rejects(boss.call('upsertUser', { user: { username: 'mixedÉ', password: 'y' }, overwrite: false }), /already exists/);
+  await boss.call('upsertUser', { user: { username: 'Keeps', password: 'x' } });
+  assert.equal((await boss.call('getUser', { username: 'Keeps' })).username, 'Keeps');
+  await refused(Client.connect('13', special.port, { username: 'keeps', password: 'x' }), { code: 401 });
+  await refused(Client.connect('13', server.port, { username: '_ANONYMOUS', password: 'any' }), { code: 401, message: 'Anonymous access is disabled' });
+});
