@@ -25,7 +25,7 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_service_set(happn_service *service, 
                                                         happn_error *error);
 
 /* Something that happened to the service: "connect", "authentic", "disconnect", "session-ended" (with the session's id, protocol, username,
- * address, reason), "login-refused", "security-data-changed" (whatHappnd, changedData). json is the text of an object, borrowed until the
+ * address, reason), "login-refused", "refused" (a request), "security-data-changed" (whatHappnd, changedData). json is the text of an object, borrowed until the
  * function returns; on the loop's thread. */
 typedef void (*happn_system_fn)(const char *event, const char *json, size_t len, void *arg);
 

@@ -91,3 +91,42 @@ void events_connected(struct session *session)
     session->is_announced = true;
     events_session(session->core, "connect", session, NULL);
 }
+
+void events_refused(const struct request *request)
+{
+    const struct session *session = request->session;
+    if (request->core->watchers == NULL) {
+        return;
+    }
+    struct buf text;
+    buf_init(&text, request->core->allocator, 1 << 20);
+    buf_add_format(&text, "{\"id\":\"%s\"", session->id);
+    add_text(&text, "username", session->identity != NULL ? session->identity->username : STR_NONE);
+    add_text(&text, "address", str_of(session->peer.address));
+    add_text(&text, "action", request->action_text);
+    add_text(&text, "path", request->path.len <= 4096 ? request->path : STR_NONE);
+    add_text(&text, "message", str_of(request->error.message));
+    buf_add_char(&text, '}');
+    if (text.status == HAPPN_OK) {
+        events_emit(request->core, "refused", buf_str(&text));
+    }
+    buf_fini(&text);
+}
+
+void events_authentic(struct core *core, const struct login *login)
+{
+    if (core->watchers == NULL) {
+        return;
+    }
+    struct buf text;
+    buf_init(&text, core->allocator, 1 << 16);
+    buf_add_format(&text, "{\"type\":%d", (int)login->type);
+    add_text(&text, "username", login->identity->username);
+    add_text(&text, "tokenId", login->identity->token_id);
+    add_text(&text, "address", login->address);
+    buf_add_char(&text, '}');
+    if (text.status == HAPPN_OK) {
+        events_emit(core, "authentic", buf_str(&text));
+    }
+    buf_fini(&text);
+}

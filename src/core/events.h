@@ -16,10 +16,16 @@ void events_forget_all(struct core *core);
 /* detail is a raw JSON object. */
 void events_emit(struct core *core, const char *event, struct str detail);
 
+/* A request was refused: who wanted what, and why not. */
+void events_refused(const struct request *request);
+
 /* A peer is there; its end will be told, too. */
 void events_connected(struct session *session);
 
 struct login;
+
+/* Somebody logged in for requests over HTTP. */
+void events_authentic(struct core *core, const struct login *login);
 
 /* Somebody could not log in: name, address, code and message. */
 void events_login_refused(struct core *core, const struct login *login);

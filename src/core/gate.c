@@ -102,6 +102,9 @@ const struct denial *gate_request(struct request *request, enum gate_need need)
     if (refusal != NULL && request->error.status != HAPPN_E_DENIED) {
         say(request, refusal);
     }
+    if (refusal != NULL) {
+        events_refused(request);
+    }
     return refusal;
 }
 

@@ -162,6 +162,7 @@ static void login_done(struct login *login)
         return;
     }
     struct identity *identity = login->identity;
+    events_authentic(core, login);
     struct str token = arena_str(http_arena(http), identity->token);
     identity_unref(identity);
     if (token.ptr != NULL && set_cookie(http, token)) {

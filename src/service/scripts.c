@@ -51,6 +51,9 @@ happn_status happn_reload(happn_service *service, happn_error *error)
     if (service->listener != NULL) {
         listener_renew(service->listener);
     }
+    if (service->audit != NULL) {
+        audit_reopen(service->audit);
+    }
     if (service->scripts == NULL) {
         log_write(service->core.log, LOG_INFO, "script", "no scripts are configured: nothing to load");
         return HAPPN_OK;

@@ -79,6 +79,12 @@ happn_status service_open_security(happn_service *service, service_secured_fn se
     core->cookie_domain = set_or_none(config->cookie_domain);
     core->login_ms = config->login_ms;
     service->secured = secured;
+    if (config->audit_file.len != 0) {
+        status = audit_open(core, config->audit_file.ptr, &service->audit, error);
+        if (status != HAPPN_OK) {
+            return status;
+        }
+    }
     security_watch(core->security, &gate_host, core);
     gate_start(core);
     security_load(core->security, loaded, service);

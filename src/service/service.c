@@ -311,10 +311,21 @@ static void free_service(uv_handle_t *handle)
     }
 }
 
+static void audit_closed(void *arg)
+{
+    happn_service *service = arg;
+    service->audit = NULL;
+    uv_close((uv_handle_t *)&service->poll, free_service);
+}
+
 static void store_closed(void *arg)
 {
     happn_service *service = arg;
-    uv_close((uv_handle_t *)&service->poll, free_service);
+    if (service->audit != NULL) {
+        audit_close(service->audit, audit_closed, service);
+    } else {
+        audit_closed(service);
+    }
 }
 
 static void next_step(void *arg);

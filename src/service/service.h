@@ -8,6 +8,7 @@
 #include "happn/service.h"
 #include "net/listener.h"
 #include "script/scripts.h"
+#include "service/audit.h"
 #include "service/config.h"
 
 enum service_state { SERVICE_NEW, SERVICE_STARTING, SERVICE_OPEN, SERVICE_FAILED, SERVICE_CLOSING };
@@ -31,6 +32,7 @@ struct happn_service {
     struct core core;
     struct listener *listener;
     struct scripts *scripts;
+    struct audit *audit;
     struct core_stats told; /* the counters when somebody last asked */
     int64_t told_at, started_at;
     enum service_state state;

@@ -476,3 +476,35 @@ test('anonymous access, and names without case', async (t) => {
   await refused(Client.connect('13', special.port, { username: 'keeps', password: 'x' }), { code: 401 });
   await refused(Client.connect('13', server.port, { username: '_ANONYMOUS', password: 'any' }), { code: 401, message: 'Anonymous access is disabled' });
 });
+
+test('the audit log has logins, refusals, changes and revocations, no passwords and no tokens; it goes on in a new file', async (t) => {
+  const fs = require('node:fs');
+  const folder = fs.mkdtempSync('/tmp/happn-audit-');
+  const file = `${folder}/audit.jsonl`;
+  const audited = await startSecured({ audit: { file } });
+  const boss = await Admin.login(audited.port);
+  await boss.user('seen', { '/seen': { actions: ['set'] } });
+  await refused(Client.connect('13', audited.port, { username: 'seen', password: 'wrong-password' }), { code: 401 });
+  const client = await login('13', 'seen', audited.port);
+  await refused(client.set('/unseen', {}), { code: 403 });
+  fs.renameSync(file, `${file}.1`);
+  const reloaded = audited.nextLine(/nothing to load|loaded anew/);
+  audited.child.kill('SIGHUP');
+  await reloaded;
+  await boss.call('revokeToken', { token: client.inner.session.token, reason: 'audit' });
+  open.delete(client);
+  await audited.stop();
+  const lines = (name) => fs.readFileSync(name, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const first = lines(`${file}.1`), second = lines(file);
+  const find = (list, event, test_) => list.find((line) => line.event === event && test_(line.detail));
+  assert.ok(find(first, 'security-data-changed', (detail) => detail.whatHappnd === 'upsert-user' && detail.changedData.username === 'seen'));
+  assert.ok(find(first, 'login-refused', (detail) => detail.username === 'seen' && detail.code === 401 && detail.address === '127.0.0.1'));
+  assert.ok(find(first, 'authentic', (detail) => detail.username === 'seen'));
+  assert.ok(find(first, 'refused', (detail) => detail.path === '/unseen' && detail.action === 'set' && detail.username === 'seen'));
+  assert.ok(find(second, 'security-data-changed', (detail) => detail.whatHappnd === 'token-revoked' && detail.changedData.data.reason === 'audit'));
+  assert.ok(find(second, 'session-ended', (detail) => detail.reason === 'token-revoked'));
+  const text = fs.readFileSync(`${file}.1`, 'utf8') + fs.readFileSync(file, 'utf8');
+  for (const secret of ['wrong-password', 'seen-pw', 'pbkdf2', client.inner.session.token]) assert.ok(!text.includes(secret));
+  assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+  fs.rmSync(folder, { recursive: true });
+});
