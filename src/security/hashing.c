@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { NICENESS = 10 }; /* whoever is logged in already is served before those who log in */
+enum { NICENESS = 5 }; /* whoever is logged in already is served before those who log in */
 
 struct hashing {
     struct loop *loop;
