@@ -2,6 +2,7 @@
 #ifndef HAPPN_H
 #define HAPPN_H
 
+#include "happn/auth.h"
 #include "happn/client.h"
 #include "happn/layer.h"
 #include "happn/mailbox.h"

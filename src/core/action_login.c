@@ -38,7 +38,7 @@ static void remember_info(struct session *session, struct str info)
     }
 }
 
-static void answer(struct request *request, const struct login *login)
+static void answer(struct request *request, const struct happn_login *login)
 {
     struct session *session = request->session;
     remember_info(session, json_get(request->data, "info"));
@@ -48,7 +48,7 @@ static void answer(struct request *request, const struct login *login)
     reply_text(request, &text);
 }
 
-static void refuse(struct request *request, const struct login *login)
+static void refuse(struct request *request, const struct happn_login *login)
 {
     request->core->stats.refused_logins++;
     events_login_refused(request->core, login);
@@ -60,7 +60,7 @@ static void refuse(struct request *request, const struct login *login)
     core_fail(request, error.status, is_denied ? "AccessDenied" : NULL, error.code != 0 ? error.code : 500, error.message);
 }
 
-static void login_done(struct login *login)
+static void login_done(struct happn_login *login)
 {
     struct request *request = login->arg;
     struct session *session = request->session;
@@ -141,14 +141,14 @@ void action_login(struct request *request)
         core_fail(request, HAPPN_E_DENIED, "AccessDenied", 401, "Invalid credentials: the encrypted login cannot be read");
         return;
     }
-    struct login *login = arena_alloc(&request->arena, sizeof *login);
+    struct happn_login *login = arena_alloc(&request->arena, sizeof *login);
     if (login == NULL) {
         core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
         return;
     }
     bool is_object = json_type_of(request->data) == JSON_OBJECT;
     struct str info = json_get(request->data, "info");
-    *login = (struct login){.security = request->core->security,
+    *login = (struct happn_login){.security = request->core->security,
                             .arena = &request->arena,
                             .credentials = is_object ? request->data : STR_LIT("{}"),
                             .info = json_type_of(info) == JSON_OBJECT ? info : STR_NONE,

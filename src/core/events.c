@@ -68,7 +68,7 @@ void events_session(struct core *core, const char *event, const struct session *
     buf_fini(&text);
 }
 
-void events_login_refused(struct core *core, const struct login *login)
+void events_login_refused(struct core *core, const struct happn_login *login)
 {
     if (core->watchers == NULL) {
         return;
@@ -113,7 +113,7 @@ void events_refused(const struct request *request)
     buf_fini(&text);
 }
 
-void events_authentic(struct core *core, const struct login *login)
+void events_authentic(struct core *core, const struct happn_login *login)
 {
     if (core->watchers == NULL) {
         return;

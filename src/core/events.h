@@ -22,13 +22,13 @@ void events_refused(const struct request *request);
 /* A peer is there; its end will be told, too. */
 void events_connected(struct session *session);
 
-struct login;
+struct happn_login;
 
 /* Somebody logged in for requests over HTTP. */
-void events_authentic(struct core *core, const struct login *login);
+void events_authentic(struct core *core, const struct happn_login *login);
 
 /* Somebody could not log in: name, address, code and message. */
-void events_login_refused(struct core *core, const struct login *login);
+void events_login_refused(struct core *core, const struct happn_login *login);
 
 /* What is known of the session: id, protocol, username, info, address; and the reason, when there is one. */
 void events_session(struct core *core, const char *event, const struct session *session, const char *reason);

@@ -66,7 +66,7 @@ static void add_policies(struct buf *out, const struct token *token)
     buf_add_char(out, '}');
 }
 
-static void add_identity(struct buf *out, const struct session *session, const struct login *login)
+static void add_identity(struct buf *out, const struct session *session, const struct happn_login *login)
 {
     const struct identity *identity = login->identity;
     const struct token *token = &login->token;
@@ -95,7 +95,7 @@ static void add_identity(struct buf *out, const struct session *session, const s
     add_string(out, "cookieDomain", session->core->cookie_domain);
 }
 
-void session_add_text(struct buf *out, const struct session *session, const struct login *login)
+void session_add_text(struct buf *out, const struct session *session, const struct happn_login *login)
 {
     buf_add_format(out, "{\"id\":\"%s\",\"protocol\":\"%s\",\"happn\":", session->id, session->protocol->name);
     session_add_description(out, session);

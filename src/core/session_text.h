@@ -4,12 +4,12 @@
 
 #include "core/session.h"
 
-struct login;
+struct happn_login;
 
 /* {"name":...,"secure":...}: what `describe` answers. */
 void session_add_description(struct buf *out, const struct session *session);
 
 /* What `login` answers; login NULL: on an unsecured service, or for the host's own. */
-void session_add_text(struct buf *out, const struct session *session, const struct login *login);
+void session_add_text(struct buf *out, const struct session *session, const struct happn_login *login);
 
 #endif

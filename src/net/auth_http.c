@@ -124,7 +124,7 @@ static struct str credentials_of(const struct sent *sent, const struct allocator
 
 struct http_login {
     happn_http *http;
-    struct login login;
+    struct happn_login login;
     char id[40];
     unsigned char nonce[NONCE_BYTES];
 };
@@ -150,7 +150,7 @@ static int refused_status(const struct core *core, const happn_error *error)
     return error->status == HAPPN_E_BUSY ? 503 : !is_denied || core->compat != 13 ? 500 : error->code;
 }
 
-static void login_done(struct login *login)
+static void login_done(struct happn_login *login)
 {
     struct http_login *self = login->arg;
     happn_http *http = self->http;
@@ -199,7 +199,7 @@ static void begin_login(happn_http *http)
     id_uuid(self->id);
     struct str forwarded;
     forwarded.ptr = happn_http_header(http, "x-forwarded-for", &forwarded.len);
-    self->login = (struct login){.security = core->security, .arena = http_arena(http), .credentials = credentials,
+    self->login = (struct happn_login){.security = core->security, .arena = http_arena(http), .credentials = credentials,
                                  .session_id = str_of(self->id), .address = str_of(happn_http_address(http)), .type = SESSION_STATELESS,
                                  .is_forwarded = str_is_set(forwarded), .done = login_done, .arg = self};
     find_nonce(self);

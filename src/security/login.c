@@ -22,12 +22,12 @@ static happn_status deny(happn_error *error, int code, const char *text)
     return HAPPN_E_DENIED;
 }
 
-static void finish(struct login *login)
+static void finish(struct happn_login *login)
 {
     login->done(login);
 }
 
-static void refuse(struct login *login, int code, const char *text)
+static void refuse(struct happn_login *login, int code, const char *text)
 {
     deny(&login->error, code, text);
     finish(login);
@@ -36,7 +36,7 @@ static void refuse(struct login *login, int code, const char *text)
 /* --- which profile */
 
 /* What the client says of itself, but for what the connection knows better. */
-static void add_info(struct buf *out, const struct login *login)
+static void add_info(struct buf *out, const struct happn_login *login)
 {
     struct buf text;
     buf_init(&text, out->allocator, out->max);
@@ -48,7 +48,7 @@ static void add_info(struct buf *out, const struct login *login)
     buf_fini(&text);
 }
 
-static void add_session(struct buf *out, const struct login *login, const struct user *user, int type)
+static void add_session(struct buf *out, const struct happn_login *login, const struct user *user, int type)
 {
     const struct security *security = login->security;
     buf_add_format(out, "{\"id\":\"%.*s\",\"type\":%d,\"isEncrypted\":false,\"timestamp\":%lld,\"origin\":", (int)login->session_id.len,
@@ -65,7 +65,7 @@ static void add_session(struct buf *out, const struct login *login, const struct
     buf_add_lit(out, "}}");
 }
 
-static const struct profile *find_profile(struct login *login, const struct user *user, int type)
+static const struct profile *find_profile(struct happn_login *login, const struct user *user, int type)
 {
     struct security *security = login->security;
     struct buf text;
@@ -84,7 +84,7 @@ static const struct profile *find_profile(struct login *login, const struct user
 
 /* --- the end of a good login */
 
-static bool make_token(struct login *login, struct user *user)
+static bool make_token(struct happn_login *login, struct user *user)
 {
     struct token *token = &login->token;
     struct arena *arena = login->arena;
@@ -102,7 +102,7 @@ static bool make_token(struct login *login, struct user *user)
     return true;
 }
 
-static struct str write_token(struct login *login)
+static struct str write_token(struct happn_login *login)
 {
     struct buf text;
     buf_init(&text, login->security->allocator, TOKEN_MOST);
@@ -113,13 +113,13 @@ static struct str write_token(struct login *login)
 }
 
 /* Some profiles let in from a few addresses only. */
-static bool comes_from_elsewhere(const struct login *login)
+static bool comes_from_elsewhere(const struct happn_login *login)
 {
     struct str addresses = login->token.policy[login->type].addresses;
     return str_is_set(addresses) && !login->is_local && !address_is_listed(addresses, login->address);
 }
 
-static void admit(struct login *login, struct user *user, struct str token_text)
+static void admit(struct happn_login *login, struct user *user, struct str token_text)
 {
     if (comes_from_elsewhere(login)) {
         refuse(login, 401, "Source address access restricted");
@@ -134,7 +134,7 @@ static void admit(struct login *login, struct user *user, struct str token_text)
     finish(login);
 }
 
-static void admit_new(struct login *login, struct user *user)
+static void admit_new(struct happn_login *login, struct user *user)
 {
     admit(login, user, make_token(login, user) ? write_token(login) : STR_NONE);
 }
@@ -190,7 +190,7 @@ struct identity *login_by_token(struct security *security, struct arena *arena, 
 
 /* A token opens what it was made for, for as long as it was made for: logging in with it does not renew it. One of happn-3 is replaced
  * by one of ours that ends when it would have ended. */
-static void by_token(struct login *login, struct str text)
+static void by_token(struct happn_login *login, struct str text)
 {
     struct security *security = login->security;
     struct token *token = &login->token;
@@ -219,7 +219,7 @@ static void by_token(struct login *login, struct str text)
 
 /* --- by password */
 
-static struct str stored_password(struct login *login, const struct user *user)
+static struct str stored_password(struct happn_login *login, const struct user *user)
 {
     return user != NULL ? json_string(login->arena, json_get(user->record, "password")) : STR_NONE;
 }
@@ -230,31 +230,31 @@ static void ignore_outcome(happn_status status, const happn_error *error, void *
 }
 
 /* The hash in the store becomes a stronger one. */
-static void strengthen(struct login *login, const struct user *user)
+static void strengthen(struct happn_login *login, const struct user *user)
 {
     if (login->job.made[0] != '\0') {
         security_set_password(login->security, user, login->job.made, ignore_outcome, NULL);
     }
 }
 
-static bool is_near(const struct login *login)
+static bool is_near(const struct happn_login *login)
 {
     return login->is_local || (!login->is_forwarded && address_is_loopback(login->address));
 }
 
 /* The default password is for a first look at one's own machine only. */
-static bool is_default_from_afar(const struct login *login, struct str password)
+static bool is_default_from_afar(const struct happn_login *login, struct str password)
 {
     return str_is(login->username, ADMIN_NAME) && str_is(password, "happn") && (!is_near(login) || login->security->settings.is_production);
 }
 
 /* The administrator cannot be locked out of the server's own machine. */
-static bool may_be_locked(const struct login *login)
+static bool may_be_locked(const struct happn_login *login)
 {
     return !(str_is(login->username, ADMIN_NAME) && is_near(login));
 }
 
-static void refuse_failed(struct login *login)
+static void refuse_failed(struct happn_login *login)
 {
     struct security *security = login->security;
     bool is_locked = may_be_locked(login) && lockout_failed(&security->lockout, login->username, login->address, loop_now_ms(security->loop));
@@ -265,11 +265,11 @@ static void refuse_failed(struct login *login)
     refuse(login, 401, "Invalid credentials");
 }
 
-static void by_password(struct login *login, struct str password);
+static void by_password(struct happn_login *login, struct str password);
 
 static void password_done(struct hash_job *job)
 {
-    struct login *login = job->arg;
+    struct happn_login *login = job->arg;
     struct security *security = login->security;
     struct user *user = directory_user(&security->directory, login->username);
     struct str stored = stored_password(login, user);
@@ -297,7 +297,7 @@ static void password_done(struct hash_job *job)
     admit_new(login, user);
 }
 
-static void by_password(struct login *login, struct str password)
+static void by_password(struct happn_login *login, struct str password)
 {
     struct security *security = login->security;
     const struct user *user = directory_user(&security->directory, login->username);
@@ -318,7 +318,7 @@ static void by_password(struct login *login, struct str password)
 
 /* --- by digest */
 
-static void by_digest(struct login *login, struct str digest)
+static void by_digest(struct happn_login *login, struct str digest)
 {
     struct arena *arena = login->arena;
     struct user *user = directory_user(&login->security->directory, login->username);
@@ -339,12 +339,12 @@ static void by_digest(struct login *login, struct str digest)
     admit_new(login, user);
 }
 
-static bool is_kept_out(const struct login *login)
+static bool is_kept_out(const struct happn_login *login)
 {
     return login->security->settings.admin_stays_in && !login->is_local && str_is(login->username, ADMIN_NAME);
 }
 
-static void by_name(struct login *login)
+static void by_name(struct happn_login *login)
 {
     struct arena *arena = login->arena;
     struct str password = json_string(arena, json_get(login->credentials, "password"));
@@ -373,10 +373,9 @@ static void by_name(struct login *login)
     }
 }
 
-void login_begin(struct login *login)
+static void by_usual_way(struct happn_login *login)
 {
     struct str token = json_string(login->arena, json_get(login->credentials, "token"));
-    login->username = security_user_name(login->security, login->arena, json_string(login->arena, json_get(login->credentials, "username")));
     if (str_is_set(token) && token.len != 0) {
         by_token(login, token);
     } else if (str_is_set(login->username) && login->username.len != 0) {
@@ -384,4 +383,69 @@ void login_begin(struct login *login)
     } else {
         refuse(login, 401, "Invalid credentials");
     }
+}
+
+void login_begin(struct happn_login *login)
+{
+    const struct security *security = login->security;
+    struct str name = json_string(login->arena, json_get(login->credentials, "username"));
+    login->username = security_user_name(security, login->arena, name);
+    if (security->auth == NULL || security->auth(login, security->auth_arg) == HAPPN_AUTH_USUAL) {
+        by_usual_way(login);
+    }
+}
+
+/* --- the host's own way */
+
+static const char *give(struct str text, size_t *len)
+{
+    if (len != NULL) {
+        *len = text.len;
+    }
+    return text.ptr;
+}
+
+const char *happn_login_credentials(const happn_login *login, size_t *len)
+{
+    return give(login->credentials, len);
+}
+
+const char *happn_login_info(const happn_login *login, size_t *len)
+{
+    return give(login->info, len);
+}
+
+const char *happn_login_address(const happn_login *login, size_t *len)
+{
+    return give(login->address, len);
+}
+
+void happn_login_accept(happn_login *login, const char *username)
+{
+    struct security *security = login->security;
+    struct str name = arena_str(login->arena, str_of(username));
+    login->username = str_is_set(name) ? security_user_name(security, login->arena, name) : STR_NONE;
+    struct user *user = str_is_set(login->username) ? directory_user(&security->directory, login->username) : NULL;
+    if (is_kept_out(login)) {
+        refuse(login, 403, "use of _ADMIN credentials over the network is disabled");
+    } else if (user == NULL) {
+        refuse(login, 401, "Invalid credentials");
+    } else {
+        lockout_succeeded(&security->lockout, login->username, login->address);
+        admit_new(login, user);
+    }
+}
+
+void happn_login_refuse(happn_login *login, const char *text)
+{
+    if (text == NULL) {
+        refuse_failed(login);
+        return;
+    }
+    refuse(login, 401, text);
+}
+
+void happn_login_usual(happn_login *login)
+{
+    by_usual_way(login);
 }

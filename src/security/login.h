@@ -2,12 +2,13 @@
 #ifndef HAPPN_SECURITY_LOGIN_H
 #define HAPPN_SECURITY_LOGIN_H
 
+#include "happn/auth.h"
 #include "security/hashing.h"
 #include "security/identity.h"
 #include "security/token.h"
 
 /* The caller fills the first part and keeps everything alive until done. */
-struct login {
+struct happn_login {
     struct security *security;
     struct arena *arena;
     struct str credentials;   /* raw JSON object: username, and password, token, or publicKey and digest */
@@ -19,7 +20,7 @@ struct login {
     bool is_local;            /* within the process */
     bool is_forwarded;        /* it came through a proxy */
     bool is_browser;
-    void (*done)(struct login *login); /* called once, maybe before login_begin returns */
+    void (*done)(struct happn_login *login); /* called once, maybe before login_begin returns */
     void *arg;
 
     struct identity *identity; /* the caller's now; NULL: refused */
@@ -30,7 +31,7 @@ struct login {
     char stored[PASSWORD_STORED];
 };
 
-void login_begin(struct login *login);
+void login_begin(struct happn_login *login);
 
 /* Whom this token stands for in one request, or for a connection. NULL: error says why not. Nothing of it is remembered. */
 struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, enum session_type type,

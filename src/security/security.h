@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "happn/auth.h"
 #include "security/directory.h"
 #include "security/ecies.h"
 #include "security/identity.h"
@@ -79,6 +80,8 @@ struct security {
     int64_t tidied;                /* when outlived revocations were looked for last */
     struct user *touched;          /* their rights changed since the last settle */
     struct identity *live;         /* logins that keep a connection */
+    happn_auth_fn auth;            /* the host's own way to log in; NULL: none */
+    void *auth_arg;
     bool is_loading;
 };
 

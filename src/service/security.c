@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "core/gate.h"
+#include "happn/auth.h"
 #include "happn/security.h"
 #include "json/scan.h"
 #include "security/administration.h"
@@ -85,6 +86,8 @@ happn_status service_open_security(happn_service *service, service_secured_fn se
             return status;
         }
     }
+    core->security->auth = service->auth;
+    core->security->auth_arg = service->auth_arg;
     security_watch(core->security, &gate_host, core);
     gate_start(core);
     security_load(core->security, loaded, service);
@@ -122,5 +125,19 @@ happn_status happn_security_call(happn_service *service, const char *verb, const
     }
     *asked = (struct asked){service->core.allocator, done, arg};
     administration_call(service->core.security, str_of(verb), json, answered, asked);
+    return HAPPN_OK;
+}
+
+happn_status happn_service_set_auth(happn_service *service, happn_auth_fn fn, void *arg)
+{
+    if (service->state == SERVICE_CLOSING) {
+        return HAPPN_E_ARGUMENT;
+    }
+    service->auth = fn;
+    service->auth_arg = arg;
+    if (service->core.security != NULL) {
+        service->core.security->auth = fn;
+        service->core.security->auth_arg = arg;
+    }
     return HAPPN_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "base/runtime.h"
 #include "core/core.h"
+#include "happn/auth.h"
 #include "happn/provider.h"
 #include "happn/service.h"
 #include "net/listener.h"
@@ -33,6 +34,8 @@ struct happn_service {
     struct listener *listener;
     struct scripts *scripts;
     struct audit *audit;
+    happn_auth_fn auth; /* the host's own way to log in */
+    void *auth_arg;
     struct core_stats told; /* the counters when somebody last asked */
     int64_t told_at, started_at;
     enum service_state state;
