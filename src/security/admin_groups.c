@@ -236,10 +236,11 @@ void admin_link_group(struct admin_call *call)
 {
     const struct group *group;
     const struct user *user;
-    struct str path = membership(call, &group, &user), data = admin_raw(call, "data");
+    struct str path = membership(call, &group, &user);
     if (path.ptr == NULL || !admin_begin_change(call)) {
         return;
     }
+    struct str data = admin_raw(call, "data");
     bool has_members = false;
     change_put(call->change, path, json_type_of(data) == JSON_OBJECT ? data : STR_LIT("{}"));
     json_add_open_object(&call->result, json_type_of(data) == JSON_OBJECT ? data : STR_LIT("{}"), "_meta", &has_members);
