@@ -46,6 +46,7 @@ static int status_of(happn_status status)
 static void done(const happn_error *error, struct str result, void *arg)
 {
     happn_http *http = arg;
+    http_end_work(http);
     if (error != NULL) {
         answer_error(http, status_of(error->status), error);
         return;
@@ -114,6 +115,7 @@ bool admin_route(happn_http *http, struct str path)
         happn_error error = {.status = HAPPN_E_JSON, .message = "the body must be a JSON object"};
         answer_error(http, 400, &error);
     } else {
+        http_begin_work(http);
         administration_call(security, str_skip(path, 8), body, done, http);
     }
     return true;

@@ -155,6 +155,7 @@ static void login_done(struct happn_login *login)
     struct http_login *self = login->arg;
     happn_http *http = self->http;
     struct core *core = http_listener(http)->core;
+    http_end_work(http);
     if (login->identity == NULL) {
         core->stats.refused_logins++;
         events_login_refused(core, login);
@@ -203,6 +204,7 @@ static void begin_login(happn_http *http)
                                  .session_id = str_of(self->id), .address = str_of(happn_http_address(http)), .type = SESSION_STATELESS,
                                  .is_forwarded = str_is_set(forwarded), .done = login_done, .arg = self};
     find_nonce(self);
+    http_begin_work(http);
     login_begin(&self->login);
 }
 
@@ -233,6 +235,7 @@ static void logged_out(happn_status status, const happn_error *error, void *arg)
 {
     happn_http *http = arg;
     bool from_cookie;
+    http_end_work(http);
     if (status != HAPPN_OK) {
         answer(http, 500, "logout failed", STR_NONE, error);
     } else if (set_cookie(http, STR_LIT(""))) {
@@ -260,6 +263,7 @@ static void log_out(happn_http *http)
         answer(http, 403, "logout failed", STR_NONE, &(happn_error){.code = 403, .message = "logouts over http are not allowed"});
         return;
     }
+    http_begin_work(http);
     security_revoke(security, token, STR_LIT("CLIENT"), logged_out, http);
 }
 

@@ -68,6 +68,9 @@ struct listener *http_listener(const happn_http *http);
 struct arena *http_arena(happn_http *http);
 struct identity **http_identity_slot(happn_http *http); /* who sends it; one reference is the request's */
 bool http_is_encrypted(const happn_http *http);
+/* Work of ours goes on elsewhere before it is answered: the service does not close meanwhile. */
+void http_begin_work(happn_http *http);
+void http_end_work(happn_http *http);
 /* In place of the usual phrase behind the status; static text. */
 void http_set_reason(happn_http *http, const char *reason);
 

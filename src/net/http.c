@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "net/peer.h"
+#include "net/cors.h"
 #include "net/secured.h"
+#include "net/static.h"
 #include "security/http_path.h"
 #include "security/identity.h"
 
@@ -199,8 +201,9 @@ static int route(happn_http *http)
 {
     http->is_routing = true;
     lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
-    if (!builtin_route(http, http->path) && !auth_route(http, http->path) && !admin_route(http, http->path) &&
-        secured_pass(http, http->path) && !core_route(http->listener->core, http, http->method, http->path)) {
+    if (!cors_route(http) && !builtin_route(http, http->path) && !auth_route(http, http->path) && !admin_route(http, http->path) &&
+        secured_pass(http, http->path) && !core_route(http->listener->core, http, http->method, http->path) &&
+        !static_route(http, http->path)) {
         not_found(http);
     }
     http->is_routing = false;
@@ -309,6 +312,16 @@ struct identity *core_http_identity(const happn_http *http)
 bool http_is_encrypted(const happn_http *http)
 {
     return http->is_encrypted;
+}
+
+void http_begin_work(happn_http *http)
+{
+    http->listener->core->request_count++;
+}
+
+void http_end_work(happn_http *http)
+{
+    http->listener->core->request_count--;
 }
 
 void http_set_reason(happn_http *http, const char *reason)

@@ -7,6 +7,20 @@
 
 enum { LISTENER_MOST_PROXIES = 64 };
 
+/* Pages of other sites. */
+struct cors_options {
+    struct str *origins, *methods, *headers;
+    size_t origin_count, method_count, header_count;
+    bool allows_credentials;
+    int64_t max_age; /* seconds */
+};
+
+/* A folder whose files are served below a path. */
+struct static_folder {
+    struct str mount;  /* "/files" */
+    struct str folder; /* complete, NUL terminated */
+};
+
 struct listener_options {
     const char *host;         /* "0.0.0.0", "::", a name */
     int port;                 /* 0: any free one */
@@ -25,6 +39,9 @@ struct listener_options {
     struct str *proxies;      /* addresses and networks whose X-Forwarded-For is believed; they live as long as the listener */
     size_t proxy_count;
     struct str unauthorized_page, forbidden_page; /* HTML; not set: a text */
+    struct cors_options cors;
+    struct static_folder *folders;
+    size_t folder_count;
     int handshake_seconds;    /* a request's headers, or a body, must arrive in this time */
 };
 

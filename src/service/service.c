@@ -193,6 +193,9 @@ static happn_status open_listener(happn_service *service, happn_error *error)
     if (status == HAPPN_OK) {
         status = read_page(service, config->forbidden_page, &options.forbidden_page, error);
     }
+    if (status == HAPPN_OK) {
+        status = service_http_options(service, &options, error);
+    }
     if (status != HAPPN_OK) {
         return status;
     }

@@ -65,6 +65,9 @@ void service_forget_providers(happn_service *service);
  * not secured. Otherwise error says why not. */
 happn_status service_open_security(happn_service *service, service_secured_fn secured, happn_error *error);
 
+/* What of the listener's options is about pages and files. */
+happn_status service_http_options(happn_service *service, struct listener_options *out, happn_error *error);
+
 /* The scripts that the configuration names; nothing when it names none. */
 happn_status service_open_scripts(happn_service *service, happn_error *error);
 void service_close_scripts(happn_service *service, void (*closed)(void *service));
