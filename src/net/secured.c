@@ -35,6 +35,7 @@ struct str secured_token(happn_http *http, bool *from_cookie)
 void secured_refuse(happn_http *http, int status, const char *text)
 {
     const struct listener *listener = http_listener(http);
+    status = listener->core->compat == 13 ? status : 403; /* older ones do not ask for a login */
     struct str page = status == 401 ? listener->options.unauthorized_page : listener->options.forbidden_page;
     http_set_reason(http, "unauthorized access");
     if (status == 401 && happn_http_add_header(http, "WWW-Authenticate", "happn-auth") != HAPPN_OK) {
@@ -88,6 +89,6 @@ bool secured_pass(happn_http *http, struct str path)
     if (answer == GATE_OPEN) {
         return true;
     }
-    secured_refuse(http, answer == GATE_UNAUTHORIZED && core->compat == 13 ? 401 : 403, message);
+    secured_refuse(http, answer == GATE_UNAUTHORIZED ? 401 : 403, message);
     return false;
 }
