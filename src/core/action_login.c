@@ -48,12 +48,30 @@ static void answer(struct request *request, const struct happn_login *login)
     reply_text(request, &text);
 }
 
+/* Refusals of tokens as clients up to 8.x know them. */
+static void word_for_older(const struct happn_login *login, happn_error *error)
+{
+    char text[400];
+    if (strcmp(error->message, refused_revoked.reason) == 0) {
+        snprintf(text, sizeof text, "session with id %.*s has been revoked", (int)(login->token.id.len < 100 ? login->token.id.len : 100), login->token.id.ptr);
+    } else if (strstr(error->message, "by policy") != NULL) {
+        snprintf(text, sizeof text, "Invalid credentials: %.300s", error->message);
+    } else {
+        return;
+    }
+    snprintf(error->message, sizeof error->message, "%s", text);
+    error->code = 401;
+}
+
 static void refuse(struct request *request, const struct happn_login *login)
 {
     request->core->stats.refused_logins++;
     events_login_refused(request->core, login);
     happn_error error = login->error;
     bool is_denied = error.status == HAPPN_E_DENIED;
+    if (is_denied && request->session->protocol->number < 4) {
+        word_for_older(login, &error);
+    }
     if (is_denied && request->session->protocol->number == 1) {
         error.code = 403; /* 1.x tries again after any other */
     }

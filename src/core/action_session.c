@@ -4,6 +4,7 @@
 #include "core/session.h"
 #include "core/session_text.h"
 #include "json/scan.h"
+#include "security/security.h"
 
 static void reply_null(struct request *request)
 {
@@ -35,7 +36,18 @@ void action_describe(struct request *request)
     core_reply(request);
 }
 
+static void token_revoked(happn_status status, const happn_error *error, void *arg)
+{
+    (void)status, (void)error; /* it leaves in any case */
+    reply_null(arg);
+}
+
 void action_disconnect(struct request *request)
 {
+    struct identity *identity = request->session->identity;
+    if (request->options.revokes && request->core->security != NULL && identity != NULL) {
+        security_revoke(request->core->security, identity->token, STR_LIT("CLIENT"), token_revoked, request);
+        return;
+    }
     reply_null(request);
 }

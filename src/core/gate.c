@@ -22,8 +22,12 @@ static void say(struct request *request, const struct denial *refusal)
     snprintf(request->error.name, sizeof request->error.name, "AccessDenied");
     request->error.code = 403;
     if (reason != NULL && !is_new) {
-        char fields[120];
-        int len = snprintf(fields, sizeof fields, "{\"reason\":\"%s\"}", reason);
+        char fields[200];
+        const struct identity *identity = request->session->identity;
+        bool is_revoked = refusal == &refused_revoked && identity != NULL && identity->token_id.len < 100; /* in their own words */
+        int len = is_revoked ? snprintf(fields, sizeof fields, "{\"reason\":\"session with id %.*s has been revoked\"}", (int)identity->token_id.len,
+                                        identity->token_id.ptr)
+                             : snprintf(fields, sizeof fields, "{\"reason\":\"%s\"}", reason);
         request->error_fields = arena_str(&request->arena, str_make(fields, (size_t)len));
     }
 }

@@ -262,7 +262,7 @@ static void refuse_failed(struct happn_login *login)
         log_write(security->log, LOG_WARN, "security", "the account %.*s is locked for %.*s", (int)(login->username.len < 80 ? login->username.len : 80),
                   login->username.ptr, (int)login->address.len, login->address.ptr);
     }
-    refuse(login, 401, "Invalid credentials");
+    refuse(login, is_locked ? 403 : 401, is_locked ? "Account locked out" : "Invalid credentials");
 }
 
 static void by_password(struct happn_login *login, struct str password);
