@@ -195,6 +195,7 @@ static void on_log(struct lws_log_cx *cx, int level, const char *line, size_t le
 static bool open_context(struct link_websocket *link)
 {
     void *loops[1] = {&link->loop->uv};
+    lws_set_log_level(LLL_ERR, NULL); /* what has no context yet */
     link->log = (lws_log_cx_t){.lll_flags = LLLF_LOG_CONTEXT_AWARE | LLL_ERR, .u.emit_cx = on_log};
     link->protocols[0] = (struct lws_protocols){
         .name = "happn-client", .callback = on_event, .rx_buffer_size = READ_BUFFER, .tx_packet_size = WRITE_PART};

@@ -94,6 +94,25 @@ static const struct denial *pass(struct request *request, unsigned may)
     return refusal;
 }
 
+/* What somebody did last, for administrators. */
+static void note_activity(const struct request *request, bool is_refused)
+{
+    struct identity *identity = request->session->identity;
+    if (!request->core->security->settings.logs_activity || identity == NULL) {
+        return;
+    }
+    static const char *const words[] = {[ACTION_SET] = "set", [ACTION_GET] = "get", [ACTION_COUNT] = "count", [ACTION_REMOVE] = "remove", [ACTION_ON] = "on"};
+    size_t action = (size_t)request->action;
+    identity->last_action = action < sizeof words / sizeof words[0] && words[action] != NULL ? words[action] : "other";
+    identity->last_refused = is_refused;
+    size_t len = request->path.len < sizeof identity->last_path ? request->path.len : sizeof identity->last_path - 1;
+    while (len != request->path.len && len != 0 && ((unsigned char)request->path.ptr[len] & 0xc0) == 0x80) {
+        len--; /* not in the middle of a character */
+    }
+    memcpy(identity->last_path, request->path.ptr != NULL ? request->path.ptr : "", len);
+    identity->last_path[len] = '\0';
+}
+
 const struct denial *gate_request(struct request *request, enum gate_need need)
 {
     struct session *session = request->session;
@@ -106,6 +125,7 @@ const struct denial *gate_request(struct request *request, enum gate_need need)
     if (refusal != NULL && request->error.status != HAPPN_E_DENIED) {
         say(request, refusal);
     }
+    note_activity(request, refusal != NULL);
     if (refusal != NULL) {
         events_refused(request);
     }

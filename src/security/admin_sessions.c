@@ -10,6 +10,15 @@ static void add_text(struct buf *out, const char *name, struct str text)
     json_add_string(out, text);
 }
 
+static void add_activity(struct buf *out, const struct identity *identity)
+{
+    if (identity->last_action != NULL) {
+        buf_add_format(out, ",\"activity\":{\"action\":\"%s\",\"authorized\":%s", identity->last_action, identity->last_refused ? "false" : "true");
+        add_text(out, "path", str_of(identity->last_path));
+        buf_add_char(out, '}');
+    }
+}
+
 void admin_list_sessions(struct admin_call *call)
 {
     struct admin_list list = {.call = call, .prefix = STR_LIT("")};
@@ -24,8 +33,10 @@ void admin_list_sessions(struct admin_call *call)
         buf_add_format(&text, "{\"id\":\"%s\"", identity->session_id);
         add_text(&text, "username", identity->username);
         add_text(&text, "tokenId", identity->token_id);
-        buf_add_format(&text, ",\"type\":%d,\"timestamp\":%lld,\"lastActivity\":%lld,\"uses\":%lld}", identity->type, (long long)identity->issued,
+        buf_add_format(&text, ",\"type\":%d,\"timestamp\":%lld,\"lastActivity\":%lld,\"uses\":%lld", identity->type, (long long)identity->issued,
                        (long long)identity->last_used, (long long)identity->used);
+        add_activity(&text, identity);
+        buf_add_char(&text, '}');
         failed = text.status != HAPPN_OK || !admin_list_add(&list, str_of(identity->session_id), buf_str(&text), identity->issued, identity->last_used);
     }
     buf_fini(&text);

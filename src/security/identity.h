@@ -32,6 +32,9 @@ struct identity {
     int64_t used;
     struct str username, token, token_id; /* owned */
     char session_id[40];                 /* of the connection */
+    const char *last_action;             /* what it did last, when that is kept; NULL: nothing */
+    bool last_refused;
+    char last_path[200];
     void *owner;                         /* the session; NULL: a single request */
 };
 

@@ -38,6 +38,7 @@ struct security_settings {
     bool locks_token_to_type;      /* a token of an HTTP login opens no connection, and the other way round */
     bool admits_anonymous;
     bool is_production;            /* the default password is refused */
+    bool logs_activity;            /* what a session did last is listed with it */
     bool lockout_is_off;
     bool folds_names;              /* names of users in lower case, but for folds_except (raw JSON list) */
     struct str folds_except;

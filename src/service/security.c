@@ -49,6 +49,7 @@ static struct security_settings settings_of(const struct config *config, struct 
                                       .locks_token_to_type = config->locks_token_to_type && config->compat == 13,
                                       .admits_anonymous = config->admits_anonymous,
                                       .is_production = is_production(),
+                                      .logs_activity = config->logs_activity,
                                       .lockout_is_off = !config->lockout,
                                       .lockout_attempts = config->lockout_attempts,
                                       .lockout_retry_ms = config->lockout_retry_ms,

@@ -509,3 +509,35 @@ test('the audit log has logins, refusals, changes and revocations, no passwords 
   assert.equal(fs.statSync(file).mode & 0o777, 0o600);
   fs.rmSync(folder, { recursive: true });
 });
+
+test('a flood of wrong logins is answered or turned away, and those who are in go on', async (t) => {
+  const flooded = await startSecured({ pbkdf2Iterations: 20000, accountLockout: { enabled: false } });
+  t.after(() => flooded.stop());
+  const client = await connect('13', { username: '_ADMIN', password: 'secret' }, flooded.port);
+  const attackers = await Promise.all([...Array(20)].map(() => Raw.open('happn_4', flooded.port)));
+  const answers = Promise.all(attackers.flatMap((raw) => [...Array(10)].map((_, i) => raw.login(`victim${i}`, 'wrong'))));
+  for (let i = 0; i < 50; i++) await client.set('/flood', { i });
+  const codes = (await answers).map((reply) => reply._meta.error.code);
+  assert.equal(codes.length, 200);
+  assert.ok(codes.every((code) => code === 401 || code === 500), [...new Set(codes)].join());
+  attackers.forEach((raw) => raw.socket.terminate());
+  const limited = await startSecured({ loginsPerMinute: 5 });
+  t.after(() => limited.stop());
+  await Admin.login(limited.port);
+  for (let i = 0; i < 4; i++) await refused(Client.connect('13', limited.port, { username: `x${i}`, password: 'x' }), { code: 401 });
+  await refused(Client.connect('13', limited.port, { username: 'y', password: 'x' }), { code: 403, message: 'too many logins from this address, try again in a minute' });
+  await leave(client);
+});
+
+test('what a session did last is listed when that is wanted', async (t) => {
+  const active = await startSecured({ logSessionActivity: true });
+  t.after(() => active.stop());
+  const boss = await Admin.login(active.port);
+  await boss.user('act', { '/act/*': { actions: ['set'] } });
+  const client = await login('13', 'act', active.port);
+  await client.set('/act/1', {});
+  assert.deepEqual((await boss.call('listActiveSessions'))[0].activity, { action: 'set', authorized: true, path: '/act/1' });
+  await refused(client.get('/act/2'), { code: 403 });
+  assert.deepEqual((await boss.call('listActiveSessions'))[0].activity, { action: 'get', authorized: false, path: '/act/2' });
+  await leave(client);
+});

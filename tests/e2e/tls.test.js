@@ -109,6 +109,24 @@ test('old protocols are refused, plain HTTP and broken handshakes disturb nobody
   await server.stop();
 });
 
+test('who connects and says nothing, or sends headers without end, is cut off', async () => {
+  const server = await start({ certPath: file('made.pem'), keyPath: file('made.key'), handshakeSeconds: 1 });
+  const silent = net.connect(server.port, '127.0.0.1');
+  await new Promise((resolve) => silent.on('close', resolve).on('error', () => {}).resume());
+  const flooding = tls.connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false }, () => {
+    flooding.write('GET /ping HTTP/1.1\r\n');
+    const more = () => {
+      if (flooding.destroyed) return;
+      flooding.write(`X-${'a'.repeat(50)}: ${'b'.repeat(900)}\r\n`);
+      setImmediate(more);
+    };
+    more();
+  });
+  await new Promise((resolve) => flooding.on('close', resolve).on('error', () => {}).resume());
+  assert.equal((await get(server.port, '/ping')).text, 'pong');
+  await server.stop();
+});
+
 test('a renewed certificate is used without a restart, one that does not fit is not; open connections go on', async () => {
   make('one');
   make('two');
