@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/dispatch.h"
+#include "core/gate.h"
 #include "core/publisher.h"
 
 static struct publication publication_of(struct request *request, struct str path, struct str data, int64_t rev)
@@ -49,6 +50,7 @@ static void finish(struct request *request)
     reply->timestamp = request->op.now;
     reply->has_path = true;
     reply->path = request->path;
+    gate_removed(request);
     struct publication publication = publication_of(request, request->path, reply->data, request->op.snapshot_rev);
     publisher_answer(request, &publication, each, each != NULL ? request->op.count : 0);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "core/gate.h"
 #include "core/publisher.h"
 #include "json/write.h"
 
@@ -73,6 +74,7 @@ static void finish(struct request *request)
     reply->path = document->path;
     reply->has_path = true;
     reply->is_stored = !request->options.no_store;
+    gate_written(request, document);
     struct publication publication = publication_of(request, document);
     if (request->options.is_sibling) {
         publication.asked_path = request->path;

@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "core/events.h"
 #include "json/write.h"
+#include "paths/path.h"
+#include "paths/wildcard.h"
 #include "security/activity.h"
 #include "security/change.h"
 #include "security/login.h"
@@ -130,6 +132,31 @@ const struct denial *gate_request(struct request *request, enum gate_need need)
         events_refused(request);
     }
     return refusal;
+}
+
+/* --- what the host does to the directory by its documents */
+
+static bool concerns_directory(const struct request *request, struct str path)
+{
+    return request->core->security != NULL && request->session->is_trusted && !request->options.no_store && str_starts(path, STR_LIT(SECURITY_ROOT));
+}
+
+void gate_written(const struct request *request, const struct document *document)
+{
+    if (concerns_directory(request, document->path)) {
+        security_written(request->core->security, document);
+    }
+}
+
+void gate_removed(const struct request *request)
+{
+    bool is_wide = request->core->security != NULL && request->session->is_trusted && path_has_wildcard(request->path) && request->op.removed != 0 &&
+                   wildcard_matches(WILDCARD_STRING, STR_LIT("/_SYSTEM/_SECURITY/*"), request->path, 0);
+    if (is_wide) {
+        log_write(request->core->log, LOG_WARN, "security", "documents of the directory were removed by a pattern: that counts after the next start");
+    } else if (concerns_directory(request, request->path) && request->op.removed != 0) {
+        security_removed(request->core->security, request->path);
+    }
 }
 
 /* --- events */

@@ -24,6 +24,10 @@ bool gate_hears(const struct channel *channel, struct str path);
 /* Decides anew what the channel may hear. */
 void gate_look_at(struct channel *channel);
 
+/* The host itself wrote or removed documents: those of the directory count at once. */
+void gate_written(const struct request *request, const struct document *document);
+void gate_removed(const struct request *request);
+
 /* What an HTTP request may do. */
 enum gate_answer { GATE_OPEN, GATE_UNAUTHORIZED /* 401 */, GATE_FORBIDDEN /* 403 */ };
 

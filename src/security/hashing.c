@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { NICENESS = 5 }; /* whoever is logged in already is served before those who log in */
+enum { NICENESS = 10 }; /* whoever is logged in already is served before those who log in */
 
 struct hashing {
     struct loop *loop;
@@ -82,6 +82,13 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* A processor is left to those who are logged in. */
+static int most_threads(void)
+{
+    long half = sysconf(_SC_NPROCESSORS_ONLN) / 2;
+    return half < 1 ? 1 : half < HASHING_THREADS ? (int)half : HASHING_THREADS;
+}
+
 static bool start_thread(struct hashing *hashing)
 {
     sigset_t all, before; /* signals are for the host's threads */
@@ -97,7 +104,7 @@ happn_status hashing_submit(struct hashing *hashing, struct hash_job *job)
 {
     pthread_mutex_lock(&hashing->lock);
     bool is_full = hashing->waiting >= HASHING_MOST_WAITING;
-    bool needs_thread = hashing->idle <= (int)hashing->waiting && hashing->thread_count < HASHING_THREADS;
+    bool needs_thread = hashing->idle <= (int)hashing->waiting && hashing->thread_count < most_threads();
     pthread_mutex_unlock(&hashing->lock);
     if (is_full) {
         return HAPPN_E_BUSY;

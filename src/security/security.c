@@ -18,6 +18,7 @@
 enum { TIDY_MS = 1000, MOST_TIDIED = 100 };
 
 #define KEY_PAIR_PATH SECURITY_ROOT "_SETTINGS/KEYPAIR"
+#define PERMISSIONS_ROOT SECURITY_ROOT "_PERMISSIONS/"
 #define SECRET_PATH SECURITY_ROOT "SESSION_TOKEN_SECRET"
 
 /* The directory says that the rights of this user may be others now. */
@@ -198,9 +199,49 @@ void security_written(struct security *security, const struct document *document
     security_settle(security, NULL, STR_NONE);
 }
 
+/* {{w}} back to `*`. */
+static struct str show_stars(struct arena *arena, struct str hidden)
+{
+    char *text = arena_alloc(arena, hidden.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; text != NULL && i < hidden.len; len++) {
+        bool is_star = str_starts(str_skip(hidden, i), STR_LIT("{{w}}"));
+        text[len] = is_star ? '*' : hidden.ptr[i];
+        i += is_star ? 5 : 1;
+    }
+    return str_make(text, len);
+}
+
+/* The document of a permission is gone, and with it what it said: its path has <owner>/<action>/<path>, where an owner may have slashes. Each
+ * reading is tried; the wrong ones name no permission. */
+static void drop_permission(struct security *security, struct str path)
+{
+    struct str rest = str_skip(path, sizeof PERMISSIONS_ROOT - 1);
+    struct arena arena;
+    arena_init(&arena, security->allocator);
+    for (size_t start = 0; start < rest.len; start++) {
+        struct str behind = rest.ptr[start] == '/' ? str_skip(rest, start + 1) : STR_NONE;
+        const char *end = behind.len != 0 ? memchr(behind.ptr, '/', behind.len) : NULL;
+        size_t len = end != NULL ? (size_t)(end - behind.ptr) : 0;
+        unsigned bit = len != 0 && len < 8 ? may_of(str_make(behind.ptr, len)) : 0;
+        if (bit == 0) {
+            continue;
+        }
+        struct str data = permission_data(&arena, may_word(bit), show_stars(&arena, str_skip(behind, len + 1)), true);
+        if (str_is_set(data)) {
+            security_drop(security, path, data);
+        }
+    }
+    arena_fini(&arena);
+}
+
 void security_removed(struct security *security, struct str path)
 {
-    security_drop(security, path, STR_NONE);
+    if (str_starts(path, STR_LIT(PERMISSIONS_ROOT)) && !str_starts(path, STR_LIT(PERMISSIONS_ROOT "_LOOKUP/"))) {
+        drop_permission(security, path);
+    } else {
+        security_drop(security, path, STR_NONE);
+    }
     security_settle(security, NULL, STR_NONE);
 }
 

@@ -336,6 +336,43 @@ static void a_client_in_the_process_is_trusted(void **state)
     leave(client);
 }
 
+static void set_as_host(happn_client *host, const char *path, const char *json)
+{
+    assert_int_equal(happn_client_set(host, path, json, strlen(json), NULL, take_result, NULL), HAPPN_OK);
+    await();
+    assert_int_equal(house.status, HAPPN_OK);
+}
+
+static void remove_as_host(happn_client *host, const char *path)
+{
+    assert_int_equal(happn_client_remove(host, path, NULL, take_result, NULL), HAPPN_OK);
+    await();
+    assert_int_equal(house.status, HAPPN_OK);
+}
+
+static void documents_of_the_directory_count_when_the_host_writes_them(void **state)
+{
+    (void)state;
+    happn_client *host = NULL;
+    assert_int_equal(happn_client_open(house.service, take_status, NULL, &host), HAPPN_OK);
+    await();
+    call("upsertUser", "{\"user\":{\"username\":\"d\",\"password\":\"pw\"}}", HAPPN_OK);
+    happn_client *client = log_in("\"username\":\"d\",\"password\":\"pw\"", HAPPN_OK);
+    set(client, "/d/1", HAPPN_E_DENIED);
+    set_as_host(host, "/_SYSTEM/_SECURITY/_GROUP/DG", "{\"name\":\"DG\"}");
+    set_as_host(host, "/_SYSTEM/_SECURITY/_PERMISSIONS/DG/set//d/{{w}}", "{\"action\":\"set\",\"authorized\":true,\"path\":\"/d/*\"}");
+    set_as_host(host, "/_SYSTEM/_SECURITY/_USER/d/_USER_GROUP/DG", "{}");
+    set(client, "/d/1", HAPPN_OK);
+    remove_as_host(host, "/_SYSTEM/_SECURITY/_PERMISSIONS/DG/set//d/{{w}}");
+    set(client, "/d/1", HAPPN_E_DENIED);
+    remove_as_host(host, "/_SYSTEM/_SECURITY/_USER/d/_USER_GROUP/DG");
+    assert_string_equal(call("getGroupMemberships", "{\"username\":\"d\"}", HAPPN_OK), "[]");
+    remove_as_host(host, "/_SYSTEM/_SECURITY/_USER/d");
+    assert_string_equal(call("getUser", "{\"username\":\"d\"}", HAPPN_OK), "null");
+    leave(client);
+    leave(host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +383,7 @@ int main(void)
         cmocka_unit_test(clients_log_in_by_password_and_token),
         cmocka_unit_test(a_host_decides_who_logs_in),
         cmocka_unit_test(a_client_in_the_process_is_trusted),
+        cmocka_unit_test(documents_of_the_directory_count_when_the_host_writes_them),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }
