@@ -106,7 +106,7 @@ static happn_status open_context(struct listener *listener, happn_error *error)
                                              .user = listener,
                                              .timeout_secs = (unsigned)listener->options.handshake_seconds,
                                              .timeout_secs_ah_idle = (unsigned)listener->options.handshake_seconds,
-                                             .keepalive_timeout = 60,
+                                             .keepalive_timeout = (int)listener->options.keep_alive_seconds,
                                              .fd_limit_per_thread = (unsigned)listener->options.connections + 64,
                                              .vhost_name = "happn"};
     if (listener->options.is_encrypted) {

@@ -32,6 +32,7 @@ struct listener_options {
     struct certificate_source certificate;
     int64_t silence_ms;       /* protocols 1 to 3: a client that says nothing for so long is dropped */
     int64_t ping_ms;          /* protocol 4: how often we ask */
+    int keep_alive_seconds;   /* a connection for HTTP may wait so long for its next request */
     bool query_tokens;        /* a token may come as ?happn_token=... */
     bool http_logout;         /* /auth/logout ends tokens */
     struct str *exclusions;   /* paths and patterns that need no token; they live as long as the listener */

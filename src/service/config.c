@@ -115,8 +115,18 @@ static const char *nearest(const char *path)
     return best;
 }
 
+/* services.NAME.path and .instance name modules of the original's. */
+static bool names_module(const char *path)
+{
+    const char *last = strrchr(path, '.');
+    return strncmp(path, "services.", 9) == 0 && last != NULL && (strcmp(last, ".path") == 0 || strcmp(last, ".instance") == 0);
+}
+
 static happn_status refuse_unknown(struct reader *reader, const char *at, const char *path)
 {
+    if (names_module(path)) {
+        return fail_at(reader, at, "%s: a service's JavaScript module cannot be run here", path);
+    }
     const char *known = nearest(path);
     if (known != NULL) {
         return fail_at(reader, at, "the key %s is not known; did you mean %s? (all keys: docs/config.md)", path, known);

@@ -44,7 +44,7 @@ static struct security_settings settings_of(const struct config *config, struct 
                                       .iterations = (int)config->iterations,
                                       .nonce_ms = config->nonce_ms,
                                       .keeps_permissions = config->keeps_permissions,
-                                      .nests_permissions = config->nests_permissions,
+                                      .nests_permissions = config->nests_permissions || config->protocol_nests_permissions,
                                       .admin_stays_in = config->admin_stays_in || config->top_admin_stays_in,
                                       .locks_token_to_type = config->locks_token_to_type && config->compat == 13,
                                       .admits_anonymous = config->admits_anonymous,

@@ -88,8 +88,9 @@ static void apply_config(happn_service *service)
     core->limits.message_bytes = (size_t)config->message_bytes;
     core->limits.subscriptions = (size_t)config->subscriptions;
     core->limits.pending_requests = (size_t)config->pending;
-    if (config->name.len != 0) {
-        snprintf(core->name, sizeof core->name, "%s", config->name.ptr);
+    struct str name = config->name.len != 0 ? config->name : config->system_name;
+    if (name.len != 0) {
+        snprintf(core->name, sizeof core->name, "%s", name.ptr);
     } else {
         id_uuid(core->name);
     }
@@ -175,6 +176,7 @@ static happn_status open_listener(happn_service *service, happn_error *error)
                                        .connections = (size_t)config->connections,
                                        .silence_ms = config->silence_ms,
                                        .ping_ms = config->ping_ms,
+                                       .keep_alive_seconds = (int)(config->keep_alive_ms / 1000),
                                        .query_tokens = config->query_tokens,
                                        .http_logout = config->http_logout,
                                        .exclusions = config->exclusions.items,

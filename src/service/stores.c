@@ -104,11 +104,12 @@ happn_status service_open_stores(happn_service *service, happn_error *error)
     if (core->stores == NULL) {
         return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
     }
+    struct str file = config->data_file.len != 0 ? config->data_file : config->data_dbfile;
     if (config->datastores.count == 0) {
-        struct config_store only = {.name = STR_LIT("default"), .file = config->data_file, .is_default = true};
+        struct config_store only = {.name = STR_LIT("default"), .file = file, .is_default = true};
         return open_one(service, &only, error);
     }
-    if (config->data_file.len != 0) {
+    if (file.len != 0) {
         return error_set(error, HAPPN_E_CONFIG, "services.data.config has both filename and datastores: give the file to one of the datastores, as settings.filename");
     }
     happn_status status = HAPPN_OK;

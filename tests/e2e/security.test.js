@@ -541,3 +541,27 @@ test('what a session did last is listed when that is wanted', async (t) => {
   assert.deepEqual((await boss.call('listActiveSessions'))[0].activity, { action: 'get', authorized: false, path: '/act/2' });
   await leave(client);
 });
+
+test('logging out over HTTP, disconnecting with a reason', async (t) => {
+  const out = await startSecured({ allowLogoutOverHttp: true });
+  t.after(() => out.stop());
+  const boss = await Admin.login(out.port);
+  await boss.user('out', { '/@HTTP/*': { actions: ['*'] } });
+  const { token } = await Admin.login(out.port, 'out-pw', 'out');
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await ask(out.port, 'GET', '/x', { headers })).status, 404);
+  const gone = await ask(out.port, 'POST', '/auth/logout', { headers, body: '' });
+  assert.equal(gone.status, 200);
+  assert.ok(gone.text.startsWith('{"message":"logout successful", "data":"'));
+  assert.match(gone.headers['set-cookie'][0], /Max-Age=0/);
+  assert.equal((await ask(out.port, 'GET', '/x', { headers })).status, 403);
+  assert.equal((await ask(server.port, 'GET', '/auth/logout', { headers: { authorization: `Bearer ${admin.token}` } })).status, 403, 'not by default');
+  const client = await login('13', 'out', out.port);
+  const ended = new Promise((resolve) => client.inner.onEvent('session-ended', resolve));
+  const [{ id }] = await boss.call('listActiveSessions');
+  await boss.call('disconnectSession', { id, reason: 'maintenance' });
+  assert.equal((await ended).reason, 'maintenance');
+  const again = await connect('13', { token: client.inner.session.token }, out.port);
+  await leave(again);
+  open.delete(client);
+});
