@@ -1,10 +1,15 @@
 /* A store may be read while others write to it, and several stores are read one after the other. So the subscription begins
  * before the values are fetched, and each event that comes meanwhile is kept with its path and rev. Afterwards an event whose
- * document was fetched with that rev, or a later one, is dropped: the value told it already. */
+ * document was fetched with that rev, or a later one, is dropped: the value told it already.
+ *
+ * A remove by pattern is about many documents, and what was fetched does not say whether it was there before or after it. It is
+ * told, and so is everything behind it: whoever takes the values first and then the events ends with what the store has. */
 
 #include "core/opening.h"
 
 #include <stdlib.h>
+
+#include "paths/path.h"
 
 enum { MOST_BYTES = 64 << 20 };
 
@@ -85,8 +90,10 @@ void opening_end(struct channel *channel, struct document *documents, size_t cou
     if (opening->first != NULL && count > 1) {
         qsort(documents, count, sizeof *documents, by_path);
     }
+    bool tells_all = false;
     for (struct held *held = pop(opening); held != NULL; held = pop(opening)) {
-        if (link != NULL && !is_told(held, documents, count)) {
+        tells_all = tells_all || path_has_wildcard(held->path);
+        if (link != NULL && (tells_all || !is_told(held, documents, count))) {
             link->ops->send(link, held->payload);
         }
         payload_unref(held->payload);

@@ -3,6 +3,8 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
+const { once, on } = require('node:events');
+const WebSocket = require('ws');
 const { Server } = require('./support/server');
 const { Client, Events } = require('./support/clients');
 
@@ -249,6 +251,45 @@ test('initial values also for paths with @ (18)', async () => {
   const events = new Events();
   await client.on('/at/a@b', { initialEmit: true }, events.handler);
   assert.equal((await events.next()).data.n, 1);
+});
+
+test('initial values, a remove by pattern and a set that come together: whoever follows them knows what is there', async (t) => {
+  const writer = await connect('13');
+  const most = 6000; // the store walks along them in several pieces, and writes come in between
+  await Promise.all(Array.from({ length: most }, (_, n) => writer.set(`/whole/${String(n).padStart(5, '0')}`, { n }, { noPublish: true })));
+  const reader = new WebSocket(`ws://127.0.0.1:${server.port}/primus`);
+  t.after(() => reader.terminate());
+  await once(reader, 'open');
+  const messages = on(reader, 'message');
+  const next = async () => JSON.parse((await messages.next()).value[0]);
+  const say = (message) => reader.send(JSON.stringify(message));
+  say({ action: 'configure-session', eventId: 1, data: { protocol: 'happn_4' } });
+  await next();
+  const other = new WebSocket(`ws://127.0.0.1:${server.port}/primus`);
+  t.after(() => other.terminate());
+  await once(other, 'open');
+  const tell = (message) => other.send(JSON.stringify(message));
+  tell({ action: 'configure-session', eventId: 1, data: { protocol: 'happn_4' } });
+  await once(other, 'message');
+  const known = new Set();
+  say({ action: 'on', eventId: 2, path: '/ALL@/whole/*', options: { initialCallback: true } });
+  tell({ action: 'remove', eventId: 3, path: '/whole/*' });
+  tell({ action: 'set', eventId: 4, path: '/whole/z', data: { n: 1 } });
+  tell({ action: 'set', eventId: 5, path: '/whole/end', data: { n: 2 } });
+  for (let hasEnd = false; !hasEnd;) {
+    const message = await next();
+    const { type, eventId, action } = message._meta;
+    if (type === 'response' && eventId === 2) {
+      tell({ action: 'set', eventId: 6, path: '/whole/last', data: { n: 3 } });
+      message.initialValues.forEach((item) => known.add(item._meta.path));
+    } else if (type === 'data' && action.startsWith('/REMOVE@')) {
+      known.clear();
+    } else if (type === 'data') {
+      known.add(message._meta.path || message.path);
+      hasEnd = /\/whole\/last/.test(JSON.stringify(message));
+    }
+  }
+  assert.deepEqual([...known].map((each) => each.replace(/^\/SET@/, '')).sort(), ['/whole/end', '/whole/last', '/whole/z']);
 });
 
 test('mixed kinds of one session keep their order (19)', async () => {
