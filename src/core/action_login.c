@@ -124,14 +124,9 @@ static struct str read_bytes(struct arena *arena, struct str value)
     return str_make(bytes, len);
 }
 
-/* An encrypted login becomes a plain one, whose session is encrypted from its answer on. False: it cannot be read. */
-static bool unseal(struct request *request)
+static bool unseal(struct request *request, struct str sealed)
 {
     struct security *security = request->core->security;
-    struct str sealed = json_get(request->data, "encrypted");
-    if (!str_is_set(sealed)) {
-        return true;
-    }
     struct str blob = read_bytes(&request->arena, sealed), text;
     bool is_open = security->settings.encrypts_payloads && str_is_set(blob) &&
                    ecies_open(&request->arena, &security->key_pair, blob, &text, request->session->peer_point) &&
@@ -143,9 +138,54 @@ static bool unseal(struct request *request)
     return is_open;
 }
 
-static bool asks_for_digest(const struct request *request)
+/* An encrypted login becomes a plain one, whose session is encrypted from its answer on. It is counted before it is opened, which is costly.
+ * False: there were too many, or it cannot be read. */
+static bool open_login(struct request *request, struct happn_login *login)
 {
-    return str_is_set(json_get(request->data, "digest"));
+    struct str sealed = json_get(request->data, "encrypted");
+    if (!str_is_set(sealed)) {
+        return true;
+    }
+    if (!login_may_try(login)) {
+        return false;
+    }
+    if (!unseal(request, sealed)) {
+        error_set(&login->error, HAPPN_E_DENIED, "Invalid credentials: the encrypted login cannot be read");
+        login->error.code = 401;
+        return false;
+    }
+    return true;
+}
+
+/* What the connection knows; what the client says comes after. NULL: out of memory. */
+static struct happn_login *new_login(struct request *request)
+{
+    struct session *session = request->session;
+    struct happn_login *login = arena_alloc(&request->arena, sizeof *login);
+    if (login != NULL) {
+        *login = (struct happn_login){.security = request->core->security,
+                                      .arena = &request->arena,
+                                      .session_id = str_of(session->id),
+                                      .address = str_of(session->peer.address),
+                                      .type = SESSION_STATEFUL,
+                                      .is_local = session->is_local,
+                                      .is_forwarded = session->peer.is_forwarded,
+                                      .is_browser = session->peer.is_browser,
+                                      .done = login_done,
+                                      .arg = request};
+    }
+    return login;
+}
+
+static void read_login(struct request *request, struct happn_login *login)
+{
+    bool is_object = json_type_of(request->data) == JSON_OBJECT;
+    struct str info = json_get(request->data, "info");
+    login->credentials = is_object ? request->data : STR_LIT("{}");
+    login->info = json_type_of(info) == JSON_OBJECT ? info : STR_NONE;
+    if (str_is_set(json_get(request->data, "digest"))) {
+        login->nonce = take_nonce(request->session);
+    }
 }
 
 void action_login(struct request *request)
@@ -155,32 +195,16 @@ void action_login(struct request *request)
         answer(request, NULL); /* any login is welcome; info is echoed */
         return;
     }
-    if (!unseal(request)) {
-        core_fail(request, HAPPN_E_DENIED, "AccessDenied", 401, "Invalid credentials: the encrypted login cannot be read");
-        return;
-    }
-    struct happn_login *login = arena_alloc(&request->arena, sizeof *login);
+    struct happn_login *login = new_login(request);
     if (login == NULL) {
         core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
         return;
     }
-    bool is_object = json_type_of(request->data) == JSON_OBJECT;
-    struct str info = json_get(request->data, "info");
-    *login = (struct happn_login){.security = request->core->security,
-                            .arena = &request->arena,
-                            .credentials = is_object ? request->data : STR_LIT("{}"),
-                            .info = json_type_of(info) == JSON_OBJECT ? info : STR_NONE,
-                            .session_id = str_of(session->id),
-                            .address = str_of(session->peer.address),
-                            .type = SESSION_STATEFUL,
-                            .is_local = session->is_local,
-                            .is_forwarded = session->peer.is_forwarded,
-                            .is_browser = session->peer.is_browser,
-                            .done = login_done,
-                            .arg = request};
-    if (asks_for_digest(request)) {
-        login->nonce = take_nonce(session);
+    if (!open_login(request, login)) {
+        refuse(request, login);
+        return;
     }
+    read_login(request, login);
     session->is_logging_in = true;
     login_begin(login);
 }

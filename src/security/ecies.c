@@ -97,7 +97,7 @@ bool ecies_seal(const struct key_pair *own, const unsigned char peer[POINT_BYTES
     struct shared shared;
     unsigned char iv[SHA256_BYTES], tag[TAG_BYTES];
     size_t start = out->len + POINT_BYTES;
-    if (text.len > ECIES_MOST || !share(own, peer, &shared) || !crypto_hmac_sha256(str_make((const char *)own->secret, SCALAR_BYTES), text, iv) ||
+    if (text.len > INT32_MAX / 4 || !share(own, peer, &shared) || !crypto_hmac_sha256(str_make((const char *)own->secret, SCALAR_BYTES), text, iv) ||
         !buf_reserve(out, text.len + LEAST_BLOB + BLOCK_BYTES)) {
         return false;
     }

@@ -17,10 +17,10 @@ struct key_pair {
 /* From base64 texts. False: they are no such keys. */
 bool key_pair_read(struct arena *arena, struct str private_key, struct str public_key, struct key_pair *out);
 
-/* Opens a message: *text is in the arena, peer becomes the sender's point. False, whatever is wrong with it. */
+/* Opens a message of at most ECIES_MOST bytes: *text is in the arena, peer becomes the sender's point. False, whatever is wrong with it. */
 bool ecies_open(struct arena *arena, const struct key_pair *own, struct str blob, struct str *text, unsigned char peer[POINT_BYTES]);
 
-/* Adds a message for the peer. */
+/* Adds a message for the peer: of any length that the buffer may have, for what we say is ours. */
 bool ecies_seal(const struct key_pair *own, const unsigned char peer[POINT_BYTES], struct str text, struct buf *out);
 
 /* Adds the text, encrypted with a session's secret, as hexadecimal digits. */

@@ -344,6 +344,16 @@ static bool is_kept_out(const struct happn_login *login)
     return login->security->settings.admin_stays_in && !login->is_local && str_is(login->username, ADMIN_NAME);
 }
 
+bool login_may_try(struct happn_login *login)
+{
+    struct security *security = login->security;
+    if (login->is_counted || lockout_may_try(&security->lockout, login->address, loop_now_ms(security->loop))) {
+        login->is_counted = true;
+        return true;
+    }
+    return deny(&login->error, 403, "too many logins from this address, try again in a minute") == HAPPN_OK;
+}
+
 static void by_name(struct happn_login *login)
 {
     struct arena *arena = login->arena;
@@ -351,8 +361,8 @@ static void by_name(struct happn_login *login)
     struct str digest = json_string(arena, json_get(login->credentials, "digest"));
     struct security *security = login->security;
     int64_t now = loop_now_ms(security->loop);
-    if (!lockout_may_try(&security->lockout, login->address, now)) {
-        refuse(login, 403, "too many logins from this address, try again in a minute");
+    if (!login_may_try(login)) {
+        finish(login);
     } else if (may_be_locked(login) && lockout_is_locked(&security->lockout, login->username, login->address, now)) {
         refuse(login, 403, "Account locked out");
     } else if (is_kept_out(login)) {

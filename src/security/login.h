@@ -20,6 +20,7 @@ struct happn_login {
     bool is_local;            /* within the process */
     bool is_forwarded;        /* it came through a proxy */
     bool is_browser;
+    bool is_counted;          /* login_may_try was asked */
     void (*done)(struct happn_login *login); /* called once, maybe before login_begin returns */
     void *arg;
 
@@ -32,6 +33,9 @@ struct happn_login {
 };
 
 void login_begin(struct happn_login *login);
+
+/* Counts it as one of its address, once; login_begin does that by itself for what is costly. False: there were too many, error says so. */
+bool login_may_try(struct happn_login *login);
 
 /* Whom this token stands for in one request, or for a connection. NULL: error says why not. Nothing of it is remembered. */
 struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, enum session_type type,

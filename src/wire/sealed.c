@@ -56,7 +56,7 @@ static void seal_login(const struct request *request, struct buf *text, struct b
 {
     const struct security *security = request->core->security;
     struct buf blob;
-    buf_init(&blob, request->core->allocator, 2 * ECIES_MOST);
+    buf_init(&blob, request->core->allocator, out->max);
     rename_type(text);
     if (!ecies_seal(&security->key_pair, request->session->peer_point, buf_str(text), &blob)) {
         out->status = HAPPN_E_LIMIT;
@@ -81,8 +81,8 @@ void sealed_reply(const struct shape *shape, const struct request *request, stru
     shape_reply(shape, request, &text);
     if (text.status != HAPPN_OK) {
         out->status = text.status;
-    } else if (request->is_sealed && request->reply.kind == REPLY_ERROR) {
-        buf_add_str(out, buf_str(&text)); /* a login that failed: there is no secret yet */
+    } else if (request->action == ACTION_LOGIN && request->reply.kind == REPLY_ERROR) {
+        buf_add_str(out, buf_str(&text)); /* there is no secret yet; and who logs in anew may have forgotten the old one */
     } else if (request->is_sealed) {
         seal_login(request, &text, out);
     } else {
