@@ -1,5 +1,6 @@
 /* The audit log: what concerns security, one JSON object a line, in a file that only grows. Lines are gathered on the loop and written by
- * libuv's pool, one write at a time. When the disk cannot keep up or is full, lines are dropped, and the next line says how many. */
+ * libuv's pool, one write at a time. When the disk cannot keep up or is full, lines are dropped, and a line before the next ones says how many.
+ * A line that was written in part is ended first, so that it spoils no other. */
 
 #include "service/audit.h"
 
@@ -21,8 +22,11 @@ struct audit {
     char file[4096];
     int fd;
     struct buf gathered, writing;
+    char head[160]; /* before what is written: the end of a torn line, how many are missing */
+    size_t head_len;
     uv_fs_t request;
-    uint64_t dropped;
+    uint64_t dropped, told; /* lines; and how many of them the head tells of */
+    bool is_torn;           /* the file ends within a line */
     bool is_writing, is_closing;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -46,22 +50,61 @@ static void finish(struct audit *audit)
     closed(arg);
 }
 
+/* done: so many bytes are in the file, the head's and then the lines'. */
+static void account(struct audit *audit, size_t done)
+{
+    if (done != 0 && done < audit->head_len) {
+        audit->is_torn = audit->head[done - 1] != '\n';
+    } else if (audit->head_len != 0 && done >= audit->head_len) {
+        audit->is_torn = false;
+        audit->dropped -= audit->told;
+    }
+    size_t from = done > audit->head_len ? done - audit->head_len : 0;
+    if (from != 0) {
+        audit->is_torn = audit->writing.ptr[from - 1] != '\n';
+    }
+    for (size_t i = from; i < audit->writing.len; i++) {
+        audit->dropped += audit->writing.ptr[i] == '\n';
+    }
+}
+
 static void written(uv_fs_t *request)
 {
     struct audit *audit = request->data;
     ssize_t result = request->result;
     uv_fs_req_cleanup(request);
     audit->is_writing = false;
-    if (result < 0 || (size_t)result < audit->writing.len) {
+    if (result < 0 || (size_t)result < audit->head_len + audit->writing.len) {
         log_write(audit->core->log, LOG_ERROR, "audit", "%s cannot be written: %s", audit->file, result < 0 ? uv_strerror((int)result) : "the disk is full");
-        audit->dropped++;
     }
+    account(audit, result > 0 ? (size_t)result : 0);
     buf_clear(&audit->writing);
     if (audit->gathered.len != 0) {
         write_more(audit);
-    } else if (audit->is_closing) {
+    }
+    if (audit->is_closing && !audit->is_writing) {
         finish(audit);
     }
+}
+
+static size_t format_time(char *out, size_t size, int64_t ms)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    size_t len = strftime(out, size, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &parts));
+    return len + (size_t)snprintf(out + len, size - len, ".%03dZ", (int)(ms % 1000));
+}
+
+static void make_head(struct audit *audit)
+{
+    char time[40];
+    format_time(time, sizeof time, loop_now_ms(audit->core->loop));
+    const char *end = audit->is_torn ? "\n" : "";
+    audit->told = audit->dropped;
+    audit->head_len = (size_t)(audit->dropped == 0
+                                   ? snprintf(audit->head, sizeof audit->head, "%s", end)
+                                   : snprintf(audit->head, sizeof audit->head, "%s{\"time\":\"%s\",\"event\":\"dropped\",\"detail\":{\"lines\":%llu}}\n",
+                                              end, time, (unsigned long long)audit->dropped));
 }
 
 static void write_more(struct audit *audit)
@@ -71,42 +114,29 @@ static void write_more(struct audit *audit)
     audit->writing = full;
     audit->is_writing = true;
     audit->request.data = audit;
-    uv_buf_t bytes = uv_buf_init(audit->writing.ptr, (unsigned)audit->writing.len);
-    if (uv_fs_write(&audit->core->loop->uv, &audit->request, audit->fd, &bytes, 1, -1, written) != 0) {
+    make_head(audit);
+    uv_buf_t bytes[] = {uv_buf_init(audit->head, (unsigned)audit->head_len), uv_buf_init(audit->writing.ptr, (unsigned)audit->writing.len)};
+    if (uv_fs_write(&audit->core->loop->uv, &audit->request, audit->fd, bytes, 2, -1, written) != 0) {
         audit->is_writing = false;
-        audit->dropped++;
+        account(audit, 0);
         buf_clear(&audit->writing);
     }
-}
-
-static void add_time(struct buf *out, int64_t ms)
-{
-    char text[40];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm parts;
-    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &parts));
-    snprintf(text + len, sizeof text - len, ".%03dZ", (int)(ms % 1000));
-    buf_add_format(out, "{\"time\":\"%s\"", text);
 }
 
 static void add_line(struct audit *audit, const char *event, struct str detail)
 {
     struct buf *out = &audit->gathered;
     size_t start = out->len;
-    add_time(out, loop_now_ms(audit->core->loop));
-    if (audit->dropped != 0) {
-        buf_add_format(out, ",\"dropped\":%llu", (unsigned long long)audit->dropped);
-    }
-    buf_add_format(out, ",\"event\":\"%s\",\"detail\":", event);
+    char time[40];
+    format_time(time, sizeof time, loop_now_ms(audit->core->loop));
+    buf_add_format(out, "{\"time\":\"%s\",\"event\":\"%s\",\"detail\":", time, event);
     json_add_raw(out, detail);
     buf_add_lit(out, "}\n");
-    if (out->status == HAPPN_OK) {
-        audit->dropped = 0;
-        return;
+    if (out->status != HAPPN_OK) {
+        out->status = HAPPN_OK;
+        out->len = start;
+        audit->dropped++;
     }
-    out->status = HAPPN_OK;
-    out->len = start;
-    audit->dropped++;
 }
 
 static void happened(const char *event, const char *json, size_t len, void *arg)
@@ -154,6 +184,7 @@ void audit_reopen(struct audit *audit)
     }
     (void)dup3(fd, audit->fd, O_CLOEXEC); /* a write that is under way ends in one of the two */
     close(fd);
+    audit->is_torn = false;
 }
 
 void audit_close(struct audit *audit, void (*closed)(void *arg), void *arg)
