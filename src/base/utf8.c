@@ -51,3 +51,12 @@ bool utf8_is_valid(struct str text)
     }
     return true;
 }
+
+struct str utf8_cut(struct str text, size_t most)
+{
+    size_t len = text.len < most ? text.len : most;
+    while (len != text.len && len != 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80) {
+        len--;
+    }
+    return str_make(text.ptr, len);
+}

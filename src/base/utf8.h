@@ -1,4 +1,4 @@
-/* Is this text well-formed UTF-8? */
+/* Is this text well-formed UTF-8, and where can it be cut? */
 #ifndef HAPPN_BASE_UTF8_H
 #define HAPPN_BASE_UTF8_H
 
@@ -6,5 +6,8 @@
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. Runs of ASCII cost an eighth of a step a byte. */
 bool utf8_is_valid(struct str text);
+
+/* The front of a valid text, at most so many bytes, never half a character. */
+struct str utf8_cut(struct str text, size_t most);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "client/client.h"
 #include "json/scan.h"
 #include "json/write.h"
@@ -131,14 +132,11 @@ static happn_status status_named(struct str name)
 
 static void copy_text(char *out, size_t size, struct str text)
 {
-    size_t len = text.len < size - 1 ? text.len : size - 1;
-    while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80) {
-        len--; /* not in the middle of a character */
+    struct str front = utf8_cut(text, size - 1);
+    if (front.len != 0) {
+        memcpy(out, front.ptr, front.len);
     }
-    if (len != 0) {
-        memcpy(out, text.ptr, len);
-    }
-    out[len] = '\0';
+    out[front.len] = '\0';
 }
 
 static void read_error(happn_client *client, struct str raw, happn_error *error)

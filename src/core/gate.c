@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "core/events.h"
 #include "json/write.h"
 #include "paths/path.h"
@@ -12,9 +13,22 @@
 #include "security/login.h"
 #include "security/security.h"
 
-enum { SWEEP_MS = 1000 };
+enum { SWEEP_MS = 1000, SHOWN_NAME = 100, SHOWN_PATH = 220 };
 
 /* --- requests */
+
+/* The fields of the error beside its message: {"reason":"..."}. */
+static void give_reason(struct request *request, const struct str *parts, size_t count)
+{
+    struct str reason = join_texts(&request->arena, parts, count);
+    struct buf text;
+    buf_init(&text, request->core->allocator, 1 << 16);
+    buf_add_lit(&text, "{\"reason\":");
+    json_add_string(&text, reason);
+    buf_add_char(&text, '}');
+    request->error_fields = text.status == HAPPN_OK && reason.ptr != NULL ? arena_str(&request->arena, buf_str(&text)) : STR_NONE;
+    buf_fini(&text);
+}
 
 static void say(struct request *request, const struct denial *refusal)
 {
@@ -23,39 +37,34 @@ static void say(struct request *request, const struct denial *refusal)
     error_set(&request->error, HAPPN_E_DENIED, "%s", reason != NULL && is_new ? reason : "unauthorized");
     snprintf(request->error.name, sizeof request->error.name, "AccessDenied");
     request->error.code = 403;
-    if (reason != NULL && !is_new) {
-        char fields[200];
-        const struct identity *identity = request->session->identity;
-        bool is_revoked = refusal == &refused_revoked && identity != NULL && identity->token_id.len < 100; /* in their own words */
-        int len = is_revoked ? snprintf(fields, sizeof fields, "{\"reason\":\"session with id %.*s has been revoked\"}", (int)identity->token_id.len,
-                                        identity->token_id.ptr)
-                             : snprintf(fields, sizeof fields, "{\"reason\":\"%s\"}", reason);
-        request->error_fields = arena_str(&request->arena, str_make(fields, (size_t)len));
+    if (reason == NULL || is_new) {
+        return;
+    }
+    const struct identity *identity = request->session->identity;
+    if (refusal == &refused_revoked && identity != NULL) { /* in their own words */
+        give_reason(request, (struct str[]){STR_LIT("session with id "), identity->token_id, STR_LIT(" has been revoked")}, 3);
+    } else {
+        give_reason(request, &(struct str){reason, strlen(reason)}, 1);
     }
 }
 
 static const struct denial *refuse_delegate(struct request *request, const char *why)
 {
     static const struct denial refusal = {NULL, NULL};
-    char fields[400];
-    struct str name = request->options.on_behalf_of;
-    struct buf text;
-    buf_init(&text, request->core->allocator, 4096);
-    json_add_string(&text, str_make(name.ptr, name.len < 100 ? name.len : 100));
-    int len = snprintf(fields, sizeof fields, "{\"reason\":\"%s request on behalf of unauthorised user: %.*s}", why,
-                       text.len > 2 ? (int)text.len - 1 : 1, text.len > 2 ? text.ptr + 1 : "\"");
-    buf_fini(&text);
+    struct str name = utf8_cut(request->options.on_behalf_of, SHOWN_NAME);
     say(request, &refusal);
-    request->error_fields = arena_str(&request->arena, str_make(fields, (size_t)len));
+    give_reason(request, (struct str[]){str_of(why), STR_LIT(" request on behalf of unauthorised user: "), name}, 3);
     return &refusal;
 }
 
-/* The administrator and members of _MESH_DELEGATE may act for somebody else, with that user's rights. */
+/* The administrator and members of _MESH_DELEGATE may act for somebody else, with that user's rights; not with a token whose profile
+ * has permissions of its own, which stand in place of all others. */
 static const struct denial *pass_for_other(struct request *request, struct identity *identity, unsigned may)
 {
     struct security *security = request->core->security;
     struct str name = request->options.on_behalf_of;
-    if (!identity_is_admin(identity) && !user_is_in(identity->user, STR_LIT("_MESH_DELEGATE"))) {
+    bool is_delegate = identity->limits == NULL && user_is_in(identity->user, STR_LIT("_MESH_DELEGATE"));
+    if (!identity_is_admin(identity) && !is_delegate) {
         return refuse_delegate(request, "session attempting to act on behalf of is not authorized");
     }
     struct user *user = directory_user(&security->directory, name);
@@ -107,12 +116,9 @@ static void note_activity(const struct request *request, bool is_refused)
     size_t action = (size_t)request->action;
     identity->last_action = action < sizeof words / sizeof words[0] && words[action] != NULL ? words[action] : "other";
     identity->last_refused = is_refused;
-    size_t len = request->path.len < sizeof identity->last_path ? request->path.len : sizeof identity->last_path - 1;
-    while (len != request->path.len && len != 0 && ((unsigned char)request->path.ptr[len] & 0xc0) == 0x80) {
-        len--; /* not in the middle of a character */
-    }
-    memcpy(identity->last_path, request->path.ptr != NULL ? request->path.ptr : "", len);
-    identity->last_path[len] = '\0';
+    struct str path = utf8_cut(request->path, sizeof identity->last_path - 1);
+    memcpy(identity->last_path, path.ptr != NULL ? path.ptr : "", path.len);
+    identity->last_path[path.len] = '\0';
 }
 
 const struct denial *gate_request(struct request *request, enum gate_need need)
@@ -302,40 +308,77 @@ void gate_start(struct core *core)
 
 /* --- HTTP */
 
-enum gate_answer gate_http(struct core *core, struct arena *arena, struct str token_text, const char *method, struct str path,
-                           struct identity **out, char message[256])
+/* NULL: *answer and message say why not; hint is for whoever sent nothing that looks like a token of ours. */
+static struct identity *caller_identity(struct core *core, struct arena *arena, const struct http_caller *caller, const char *hint,
+                                        enum gate_answer *answer, char message[256])
 {
-    struct security *security = core->security;
-    *out = NULL;
-    if (token_text.len == 0) {
-        snprintf(message, 256, "invalid token format or null token");
-        return GATE_UNAUTHORIZED;
-    }
     happn_error error = {.status = HAPPN_OK};
     struct token token;
-    struct identity *identity = login_by_token(security, arena, token_text, SESSION_STATELESS, &error, &token);
+    struct identity *identity = NULL;
+    *answer = GATE_UNAUTHORIZED;
+    if (caller->token.len != 0) {
+        identity = login_by_token(core->security, arena, caller->token, caller->address, &error, &token);
+    }
+    bool is_text = caller->token.len == 0 || (error.code == 401 && strstr(error.message, "invalid session token") != NULL);
     if (identity == NULL) {
-        bool is_text = error.code == 401 && strstr(error.message, "invalid session token") != NULL;
-        snprintf(message, 256, "%.255s", is_text ? "invalid token format or null token" : error.message);
-        return error.code == 403 ? GATE_FORBIDDEN : GATE_UNAUTHORIZED;
+        snprintf(message, 256, "%.255s", is_text ? hint : error.message);
+        *answer = error.code == 403 ? GATE_FORBIDDEN : GATE_UNAUTHORIZED;
     }
-    *out = identity;
-    struct str parts[] = {STR_LIT("/@HTTP"), path};
-    struct str asked = join_texts(arena, parts, 2);
-    const struct denial *refusal = &refused_unauthorized;
-    if (asked.ptr != NULL) {
-        activity_load(security->activity, identity);
-        refusal = checkpoint_pass(identity, asked, may_of_method(method), loop_now_ms(core->loop));
-        activity_save(security->activity, identity);
-    }
-    if (refusal == NULL) {
-        return GATE_OPEN;
-    }
+    return identity;
+}
+
+/* Each request by itself is one use. */
+static const struct denial *use(struct identity *identity, struct str path, unsigned may)
+{
+    struct security *security = identity->security;
+    int64_t now = loop_now_ms(security->loop);
+    activity_load(security->activity, identity);
+    const struct denial *refusal = str_is_set(path) ? checkpoint_pass(identity, path, may, now) : checkpoint_alive(identity, now);
+    activity_save(security->activity, identity);
+    return refusal;
+}
+
+static enum gate_answer refuse_use(const struct identity *identity, const struct denial *refusal, struct str path, char message[256])
+{
+    struct str name = utf8_cut(identity->username, SHOWN_NAME), shown = utf8_cut(path, SHOWN_PATH);
     if (refusal->closing != NULL) {
-        snprintf(message, 256, "authorization failed for %.*s: %s", (int)(identity->username.len < 100 ? identity->username.len : 100),
-                 identity->username.ptr, refusal->reason);
+        snprintf(message, 256, "authorization failed for %.*s: %s", (int)name.len, name.ptr, refusal->reason);
         return GATE_UNAUTHORIZED;
     }
-    snprintf(message, 256, "unauthorized access to path %.*s", (int)(asked.len < 220 ? asked.len : 220), asked.ptr != NULL ? asked.ptr : "");
+    snprintf(message, 256, "unauthorized access to path %.*s", (int)shown.len, shown.ptr);
     return GATE_FORBIDDEN;
+}
+
+enum gate_answer gate_http(struct core *core, struct arena *arena, const struct http_caller *caller, const char *method, struct str path,
+                           struct identity **out, char message[256])
+{
+    enum gate_answer answer;
+    struct identity *identity = *out = caller_identity(core, arena, caller, "invalid token format or null token", &answer, message);
+    if (identity == NULL) {
+        return answer;
+    }
+    struct str asked = join_texts(arena, (struct str[]){STR_LIT("/@HTTP"), path}, 2);
+    if (asked.ptr == NULL) {
+        return refuse_use(identity, &refused_unauthorized, path, message);
+    }
+    const struct denial *refusal = use(identity, asked, may_of_method(method));
+    return refusal == NULL ? GATE_OPEN : refuse_use(identity, refusal, asked, message);
+}
+
+enum gate_answer gate_admin(struct core *core, struct arena *arena, const struct http_caller *caller, char message[256])
+{
+    enum gate_answer answer;
+    static const char hint[] = "send an administrator's token: Authorization: Bearer ...";
+    struct identity *identity = caller_identity(core, arena, caller, hint, &answer, message);
+    if (identity == NULL) {
+        return answer;
+    }
+    const struct denial *refusal = use(identity, STR_NONE, 0);
+    answer = refusal == NULL ? GATE_OPEN : refuse_use(identity, refusal, STR_LIT("/_admin"), message);
+    if (answer == GATE_OPEN && !identity_is_admin(identity)) {
+        snprintf(message, 256, "only members of the group _ADMIN may do this");
+        answer = GATE_FORBIDDEN;
+    }
+    identity_unref(identity);
+    return answer;
 }

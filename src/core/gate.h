@@ -31,10 +31,18 @@ void gate_removed(const struct request *request);
 /* What an HTTP request may do. */
 enum gate_answer { GATE_OPEN, GATE_UNAUTHORIZED /* 401 */, GATE_FORBIDDEN /* 403 */ };
 
-/* May whoever has this token send this method to this path (normalised, without query)? *identity gets one reference when the token
- * is good, whatever the answer; message says why not. token not set: none was sent. */
-enum gate_answer gate_http(struct core *core, struct arena *arena, struct str token, const char *method, struct str path,
+/* Who sent it: the token, not set when none was sent; the client's address. */
+struct http_caller {
+    struct str token, address;
+};
+
+/* May the caller send this method to this path (normalised, without query)? *identity gets one reference when the token is good,
+ * whatever the answer; message says why not. It counts as a use of the token. */
+enum gate_answer gate_http(struct core *core, struct arena *arena, const struct http_caller *caller, const char *method, struct str path,
                            struct identity **identity, char message[256]);
+
+/* Is the caller an administrator? It counts as a use of the token, too. */
+enum gate_answer gate_admin(struct core *core, struct arena *arena, const struct http_caller *caller, char message[256]);
 
 /* Rights of live sessions change, sessions end: what the core does about it. */
 extern const struct security_host gate_host;

@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 
+#include "core/gate.h"
 #include "json/scan.h"
 #include "json/write.h"
 #include "net/secured.h"
 #include "security/administration.h"
 #include "security/header.h"
-#include "security/login.h"
 
 static void answer_error(happn_http *http, int status, const happn_error *error)
 {
@@ -75,22 +75,15 @@ static void list_verbs(happn_http *http)
 /* True: an administrator asks. False: it has been answered. */
 static bool admit(happn_http *http)
 {
+    char message[256];
     struct str header;
     header.ptr = happn_http_header(http, "authorization", &header.len);
-    struct str text = str_is_set(header) ? bearer_read(header) : STR_NONE;
-    happn_error error = {.status = HAPPN_OK};
-    struct token token;
-    struct identity *identity = login_by_token(http_listener(http)->core->security, http_arena(http), text, SESSION_STATELESS, &error, &token);
-    if (identity == NULL) {
-        secured_refuse(http, 401, "send an administrator's token: Authorization: Bearer ...");
-        return false;
+    struct http_caller caller = {bearer_read(header), str_of(happn_http_address(http))};
+    enum gate_answer answer = gate_admin(http_listener(http)->core, http_arena(http), &caller, message);
+    if (answer != GATE_OPEN) {
+        secured_refuse(http, answer == GATE_UNAUTHORIZED ? 401 : 403, message);
     }
-    bool is_admin = identity_is_admin(identity);
-    identity_unref(identity);
-    if (!is_admin) {
-        secured_refuse(http, 403, "only members of the group _ADMIN may do this");
-    }
-    return is_admin;
+    return answer == GATE_OPEN;
 }
 
 bool admin_route(happn_http *http, struct str path)

@@ -253,7 +253,7 @@ static void log_out(happn_http *http)
     struct str token = secured_token(http, &from_cookie);
     happn_error error = {.status = HAPPN_OK};
     struct token claims;
-    struct identity *identity = login_by_token(security, http_arena(http), token, SESSION_STATELESS, &error, &claims);
+    struct identity *identity = login_by_token(security, http_arena(http), token, str_of(happn_http_address(http)), &error, &claims);
     if (identity == NULL) {
         secured_refuse(http, 401, "invalid token format or null token");
         return;

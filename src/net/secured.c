@@ -85,7 +85,8 @@ bool secured_pass(happn_http *http, struct str path)
         secured_refuse(http, 403, "this request comes from a page of another site");
         return false;
     }
-    enum gate_answer answer = gate_http(core, http_arena(http), token, happn_http_method(http), path, http_identity_slot(http), message);
+    struct http_caller caller = {token, str_of(happn_http_address(http))};
+    enum gate_answer answer = gate_http(core, http_arena(http), &caller, happn_http_method(http), path, http_identity_slot(http), message);
     if (answer == GATE_OPEN) {
         return true;
     }

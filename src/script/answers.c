@@ -1,5 +1,6 @@
 #include "script/answers.h"
 
+#include "base/utf8.h"
 #include "script/value.h"
 
 /* Copies what fits, whole characters of valid UTF-8 only: it ends up in a frame. */
@@ -13,12 +14,7 @@ static void copy_text(lua_State *L, int table, const char *field, const char *fa
         text = fallback;
         len = strlen(text);
     }
-    if (len >= size) {
-        len = size - 1;
-        while (len != 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
-            len--;
-        }
-    }
+    len = utf8_cut(str_make(text, len), size - 1).len;
     memcpy(out, text, len);
     out[len] = '\0';
     lua_pop(L, 1);

@@ -112,17 +112,18 @@ static struct str write_token(struct happn_login *login)
     return copy;
 }
 
+static const char wrong_address[] = "Source address access restricted";
+
 /* Some profiles let in from a few addresses only. */
-static bool comes_from_elsewhere(const struct happn_login *login)
+static bool policy_admits_address(const struct policy *policy, struct str address)
 {
-    struct str addresses = login->token.policy[login->type].addresses;
-    return str_is_set(addresses) && !login->is_local && !address_is_listed(addresses, login->address);
+    return !str_is_set(policy->addresses) || address_is_listed(policy->addresses, address);
 }
 
 static void admit(struct happn_login *login, struct user *user, struct str token_text)
 {
-    if (comes_from_elsewhere(login)) {
-        refuse(login, 401, "Source address access restricted");
+    if (!login->is_local && !policy_admits_address(&login->token.policy[login->type], login->address)) {
+        refuse(login, 401, wrong_address);
         return;
     }
     login->identity = str_is_set(token_text)
@@ -170,15 +171,20 @@ static happn_status check_token(struct security *security, const struct token *t
     return HAPPN_OK;
 }
 
-struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, enum session_type type,
-                                happn_error *error, struct token *token)
+struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, struct str address, happn_error *error,
+                                struct token *token)
 {
+    enum session_type type = SESSION_STATELESS;
     if (!token_read(arena, text, security->secrets, security->secret_count, token)) {
         deny(error, 401, "Invalid credentials: invalid session token");
         return NULL;
     }
     struct user *user = directory_user(&security->directory, token->username);
     if (check_token(security, token, user, type, error) != HAPPN_OK) {
+        return NULL;
+    }
+    if (!policy_admits_address(&token->policy[type], address)) {
+        deny(error, 401, wrong_address);
         return NULL;
     }
     struct identity *identity = identity_new(security, user, token, text, type);

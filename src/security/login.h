@@ -37,8 +37,8 @@ void login_begin(struct happn_login *login);
 /* Counts it as one of its address, once; login_begin does that by itself for what is costly. False: there were too many, error says so. */
 bool login_may_try(struct happn_login *login);
 
-/* Whom this token stands for in one request, or for a connection. NULL: error says why not. Nothing of it is remembered. */
-struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, enum session_type type,
-                                happn_error *error, struct token *token);
+/* Whom this token stands for in one request that comes from this address. NULL: error says why not. Nothing of it is remembered. */
+struct identity *login_by_token(struct security *security, struct arena *arena, struct str text, struct str address, happn_error *error,
+                                struct token *token);
 
 #endif

@@ -411,6 +411,10 @@ void policy_add(struct buf *out, const struct policy *policy)
         buf_add_lit(out, ",\"permissions\":");
         buf_add_str(out, policy->permissions);
     }
+    if (str_is_set(policy->addresses)) {
+        buf_add_lit(out, ",\"sourceIPWhitelist\":");
+        buf_add_str(out, policy->addresses);
+    }
     buf_add_text(out, policy->no_token_logins ? ",\"disallowTokenLogins\":true" : "");
     buf_add_text(out, policy->locked_to_origin ? ",\"lockTokenToOrigin\":true}" : "}");
 }
@@ -442,6 +446,7 @@ struct policy policy_of(struct str json)
                            .inactivity = span_of(json_get(json, "inactivity_threshold")),
                            .usage_limit = json_int(json_get(json, "usage_limit"), 0),
                            .permissions = json_get(json, "permissions"),
+                           .addresses = json_get(json, "sourceIPWhitelist"),
                            .no_token_logins = json_true(json_get(json, "disallowTokenLogins")),
                            .locked_to_origin = json_true(json_get(json, "lockTokenToOrigin"))};
 }

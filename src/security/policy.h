@@ -16,7 +16,7 @@ struct policy {
     bool no_token_logins; /* its tokens open no sessions */
     bool locked_to_origin; /* its tokens are for the server of the same name only */
     struct str permissions; /* raw JSON; set: they stand in place of the user's own */
-    struct str addresses;   /* raw JSON list; set: logins only from these */
+    struct str addresses;   /* raw JSON list; set: logins, and requests over HTTP, only from these */
 };
 
 struct profile {

@@ -187,6 +187,21 @@ test('13: permissions of a user, templates of groups, and acting for somebody el
   await leave(boss);
 });
 
+test('the name of whoever one may not act for comes back as it was said, however long it gets', async (t) => {
+  const raw = await Raw.open('happn_4');
+  t.after(() => raw.socket.terminate());
+  await admin.user('speaker', { '/own': { actions: ['set'] } });
+  await raw.call({ action: 'login', data: { username: 'speaker', password: 'speaker-pw' } });
+  for (const character of ['\u0001', '"', '\\', 'ä', 'x']) {
+    const reply = await raw.call({ action: 'set', path: '/own', data: {}, options: { onBehalfOf: character.repeat(100) } });
+    const { code, reason } = reply._meta.error;
+    assert.equal(code, 403);
+    const said = /^session attempting to act on behalf of is not authorized request on behalf of unauthorised user: (.*)$/s.exec(reason);
+    assert.ok(said, reason);
+    assert.equal(said[1], character.repeat(character === 'ä' ? 50 : 100), 'at most 100 bytes of it, and nothing else');
+  }
+});
+
 test('13: who is deleted is disconnected, told why, and cannot come back', async () => {
   await admin.user('del', { '/d': { actions: ['*'] } });
   const client = await login('13', 'del');
@@ -335,6 +350,35 @@ test('profiles: ttl, inactivity, usage, permissions in place of the user\'s, no 
     look();
   });
   await leave(quiet);
+});
+
+test('what limits a token limits it everywhere: acting for others, administration', async (t) => {
+  const profiles = [
+    { name: 'bound', session: { 'user.username': 'bound' }, policy: { permissions: { '/only': { actions: ['set'] } } } },
+    { name: 'twice', session: { 'user.username': 'twice' }, policy: { usage_limit: 2 } },
+  ];
+  const limited = await startSecured({ profiles });
+  t.after(() => limited.stop());
+  const boss = await Admin.login(limited.port);
+  await boss.user('target', { '/target': { actions: ['set'] } });
+  await boss.call('upsertGroup', { group: { name: '_MESH_DELEGATE' } });
+  for (const name of ['bound', 'free']) {
+    await boss.user(name, {});
+    await boss.call('linkGroup', { group: '_MESH_DELEGATE', username: name });
+  }
+  const free = await login('13', 'free', limited.port);
+  await free.set('/target', {}, { onBehalfOf: 'target' });
+  await leave(free);
+  const bound = await login('13', 'bound', limited.port);
+  await bound.set('/only', {});
+  await refused(bound.set('/target', {}, { onBehalfOf: 'target' }), { code: 403 });
+  await leave(bound);
+  await boss.user('twice', {});
+  await boss.call('linkGroup', { group: '_ADMIN', username: 'twice' });
+  const second = await Admin.login(limited.port, 'twice-pw', 'twice');
+  await second.call('listUsers');
+  await second.call('listUsers');
+  await assert.rejects(second.call('listUsers'), { status: 401 });
 });
 
 test('lockout: so many failures lock a name for that address, a good login starts anew, the administrator is never locked out of its machine', async (t) => {
@@ -495,13 +539,13 @@ test('the audit log has logins, refusals, changes and revocations, no passwords 
   await boss.call('revokeToken', { token: client.inner.session.token, reason: 'audit' });
   open.delete(client);
   await audited.stop();
-  const lines = (name) => fs.readFileSync(name, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
-  const first = lines(`${file}.1`), second = lines(file);
+  const lines = (name) => fs.readFileSync(name, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const second = lines(file), both = [...lines(`${file}.1`), ...second]; // lines are written beside the loop: those of before the HUP may be in either
   const find = (list, event, test_) => list.find((line) => line.event === event && test_(line.detail));
-  assert.ok(find(first, 'security-data-changed', (detail) => detail.whatHappnd === 'upsert-user' && detail.changedData.username === 'seen'));
-  assert.ok(find(first, 'login-refused', (detail) => detail.username === 'seen' && detail.code === 401 && detail.address === '127.0.0.1'));
-  assert.ok(find(first, 'authentic', (detail) => detail.username === 'seen'));
-  assert.ok(find(first, 'refused', (detail) => detail.path === '/unseen' && detail.action === 'set' && detail.username === 'seen'));
+  assert.ok(find(both, 'security-data-changed', (detail) => detail.whatHappnd === 'upsert-user' && detail.changedData.username === 'seen'));
+  assert.ok(find(both, 'login-refused', (detail) => detail.username === 'seen' && detail.code === 401 && detail.address === '127.0.0.1'));
+  assert.ok(find(both, 'authentic', (detail) => detail.username === 'seen'));
+  assert.ok(find(both, 'refused', (detail) => detail.path === '/unseen' && detail.action === 'set' && detail.username === 'seen'));
   assert.ok(find(second, 'security-data-changed', (detail) => detail.whatHappnd === 'token-revoked' && detail.changedData.data.reason === 'audit'));
   assert.ok(find(second, 'session-ended', (detail) => detail.reason === 'token-revoked'));
   const text = fs.readFileSync(`${file}.1`, 'utf8') + fs.readFileSync(file, 'utf8');

@@ -164,6 +164,22 @@ test('X-Forwarded-For and X-Forwarded-Proto are believed from trusted proxies on
     const login = await loginOver(port, { username: 'listed', password: 'listed-pw' }, { 'x-forwarded-for': forwarded });
     assert.equal(login.status, status, `${forwarded}: ${login.text}`);
   }
+  const boss = await Admin.login(proxied.port);
+  await boss.user('listed', { '/@HTTP/*': { actions: ['*'] } });
+  await boss.call('linkGroup', { group: '_ADMIN', username: 'listed' });
+  const { data: token } = (await loginOver(proxied.port, { username: 'listed', password: 'listed-pw' }, { 'x-forwarded-for': '8.8.8.8' })).json;
+  const first = await Raw.open(proxied.port, { headers: { 'x-forwarded-for': '8.8.8.8' } });
+  const { token: stateful } = (await first.login('listed')).data;
+  first.close();
+  for (const [forwarded, plain, listing] of [['8.8.8.8', 404, 200], ['8.8.9.8', 401, 401]]) {
+    const headers = { authorization: `Bearer ${token}`, 'x-forwarded-for': forwarded };
+    assert.equal((await ask(proxied.port, 'GET', '/nothing', { headers })).status, plain, `a token that was carried elsewhere: ${forwarded}`);
+    assert.equal((await ask(proxied.port, 'POST', '/_admin/listUsers', { headers })).status, listing);
+    const raw = await Raw.open(proxied.port, { headers: { 'x-forwarded-for': forwarded } });
+    const reply = await raw.call('login', { token: stateful, info: {} });
+    raw.close();
+    assert.equal(reply._meta.status, plain === 404 ? 'ok' : 'error', `a token login: ${forwarded}`);
+  }
   const cookieOf = async (port) => (await loginOver(port, { username: '_ADMIN', password: 'secret' }, { 'x-forwarded-proto': 'https' })).headers['set-cookie'][0];
   assert.match(await cookieOf(proxied.port), /; Secure;/);
   assert.doesNotMatch(await cookieOf(direct.port), /; Secure;/);
