@@ -12,8 +12,8 @@ extern "C" {
 typedef void (*happn_security_fn)(const happn_error *error, const char *json, size_t len, void *arg);
 
 /* Does what an administrator does: verb is "upsertUser", "linkGroup", "revokeToken", ... (docs/security.md has all of them), arguments the text
- * of a JSON object with what the verb takes. Both are copied. done is called once, on the loop's thread, maybe before this returns. E_ARGUMENT: the
- * arguments are no JSON object; E_CLOSED: the service does not run; E_UNSUPPORTED: it is not secured; then done is not called. */
+ * (UTF-8) of a JSON object with what the verb takes. Both are copied. done is called once, on the loop's thread, maybe before this returns. E_ARGUMENT: the
+ * arguments are no JSON object in UTF-8; E_CLOSED: the service does not run; E_UNSUPPORTED: it is not secured; then done is not called. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_security_call(happn_service *service, const char *verb, const char *arguments, size_t len,
                                                           happn_security_fn done, void *arg);
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "core/gate.h"
 #include "json/scan.h"
 #include "json/write.h"
@@ -104,8 +105,8 @@ bool admin_route(happn_http *http, struct str path)
     } else if (!is_post) {
         happn_error error = {.status = HAPPN_E_ARGUMENT, .message = "use POST, with the arguments as a JSON object"};
         answer_error(http, 405, &error);
-    } else if (str_is_set(body) && (json_check(body, NULL) != HAPPN_OK || json_type_of(body) != JSON_OBJECT)) {
-        happn_error error = {.status = HAPPN_E_JSON, .message = "the body must be a JSON object"};
+    } else if (str_is_set(body) && (!utf8_is_valid(body) || json_check(body, NULL) != HAPPN_OK || json_type_of(body) != JSON_OBJECT)) {
+        happn_error error = {.status = HAPPN_E_JSON, .message = "the body must be a JSON object in UTF-8"};
         answer_error(http, 400, &error);
     } else {
         http_begin_work(http);

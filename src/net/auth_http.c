@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/id.h"
+#include "base/utf8.h"
 #include "core/events.h"
 #include "json/scan.h"
 #include "json/write.h"
@@ -73,6 +74,11 @@ struct sent {
     bool is_json;
 };
 
+static bool is_object(struct str body)
+{
+    return str_is_set(body) && utf8_is_valid(body) && json_check(body, NULL) == HAPPN_OK && json_type_of(body) == JSON_OBJECT;
+}
+
 static struct sent sent_of(happn_http *http)
 {
     struct sent sent = {.arena = http_arena(http)};
@@ -82,7 +88,7 @@ static struct sent sent_of(happn_http *http)
     sent.body.ptr = happn_http_body(http, &sent.body.len);
     sent.is_json = type.len >= 16 && strncasecmp(type.ptr, "application/json", 16) == 0;
     bool is_form = type.len >= 33 && strncasecmp(type.ptr, "application/x-www-form-urlencoded", 33) == 0;
-    bool is_readable = is_form || (sent.is_json && str_is_set(sent.body) && json_check(sent.body, NULL) == HAPPN_OK && json_type_of(sent.body) == JSON_OBJECT);
+    bool is_readable = is_form || (sent.is_json && is_object(sent.body));
     sent.body = is_readable ? sent.body : STR_NONE;
     return sent;
 }

@@ -2,6 +2,8 @@
 
 #include <strings.h>
 
+#include "base/utf8.h"
+
 static struct str until(struct str text, char c)
 {
     const char *at = text.len != 0 ? memchr(text.ptr, c, text.len) : NULL;
@@ -35,7 +37,8 @@ struct str form_find(struct arena *arena, struct str form, struct str name)
         form = str_skip(form, pair.len + 1);
         struct str key = until(pair, '=');
         if (key.len == name.len && strncasecmp(key.ptr, name.ptr, key.len) == 0) {
-            return decode(arena, str_skip(pair, key.len + 1));
+            struct str value = decode(arena, str_skip(pair, key.len + 1));
+            return utf8_is_valid(value) ? value : STR_NONE;
         }
     }
     return STR_NONE;

@@ -24,6 +24,7 @@ struct admin_call {
 /* Each verb ends with exactly one of these, now or later. */
 void admin_reply(struct admin_call *call); /* with call->result */
 void admin_fail(struct admin_call *call, happn_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void admin_fail_memory(struct admin_call *call);
 void admin_failed(struct admin_call *call); /* call->error is set */
 
 /* The argument as decoded text; not set when it is absent or no text. */

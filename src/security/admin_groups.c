@@ -38,7 +38,10 @@ static bool take_name(struct admin_call *call, struct str given)
     }
     struct str parts[] = {parent_name, STR_LIT("/"), name};
     call->subject = join_texts(&call->arena, parts, 3);
-    return true;
+    if (call->subject.ptr == NULL) {
+        admin_fail_memory(call);
+    }
+    return call->subject.ptr != NULL;
 }
 
 static struct str without_permissions(struct admin_call *call, struct str given)
@@ -94,7 +97,11 @@ void admin_upsert_group(struct admin_call *call)
     }
     struct str record = without_permissions(call, given);
     struct str path = admin_path(call, STR_LIT("_GROUP/"), call->subject, STR_NONE, STR_NONE);
-    if (record.ptr == NULL || path.ptr == NULL || !admin_begin_change(call)) {
+    if (record.ptr == NULL || path.ptr == NULL) {
+        admin_fail_memory(call);
+        return;
+    }
+    if (!admin_begin_change(call)) {
         return;
     }
     change_put(call->change, path, record);
@@ -187,7 +194,7 @@ void admin_list_groups(struct admin_call *call)
     idmap_each(&call->security->directory.groups, visit_group, &walk);
     buf_fini(&walk.text);
     if (walk.failed) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
         return;
     }
     admin_list_reply(&walk.list);
@@ -195,6 +202,7 @@ void admin_list_groups(struct admin_call *call)
 
 /* --- memberships */
 
+/* Not set: the call has failed. */
 static struct str membership(struct admin_call *call, const struct group **group, const struct user **user)
 {
     struct directory *directory = &call->security->directory;
@@ -210,7 +218,11 @@ static struct str membership(struct admin_call *call, const struct group **group
         admin_fail(call, HAPPN_E_NOT_FOUND, "validation error: user does not exist or has not been saved");
         return STR_NONE;
     }
-    return admin_path(call, STR_LIT("_USER/"), username, STR_LIT("/_USER_GROUP/"), group_name);
+    struct str path = admin_path(call, STR_LIT("_USER/"), username, STR_LIT("/_USER_GROUP/"), group_name);
+    if (path.ptr == NULL) {
+        admin_fail_memory(call);
+    }
+    return path;
 }
 
 /* {"path":..,"groupName":..,"username":..,"permissions":{..}} */

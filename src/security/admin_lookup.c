@@ -194,7 +194,7 @@ static void store_list(struct admin_call *call, struct str group, struct str tab
     bool is_empty = list->len == 0 && list->status == HAPPN_OK;
     buf_fini(list);
     if (data.ptr == NULL || where.ptr == NULL || back.ptr == NULL) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
         return;
     }
     if (!admin_begin_change(call)) {

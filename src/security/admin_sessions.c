@@ -41,7 +41,7 @@ void admin_list_sessions(struct admin_call *call)
     }
     buf_fini(&text);
     if (failed) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
         return;
     }
     admin_list_reply(&list);
@@ -145,7 +145,7 @@ void admin_list_revoked(struct admin_call *call)
     idmap_each(&call->security->revoked.entries, visit, &walk);
     buf_fini(&walk.text);
     if (walk.failed) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
         return;
     }
     admin_list_reply(&walk.list);

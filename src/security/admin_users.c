@@ -38,12 +38,21 @@ static bool is_ours(struct str key)
     return false;
 }
 
+/* Compared as they are written: a name may be long, and may hold what a C string ends at. */
+static bool has_member(struct str object, struct str key)
+{
+    for (struct json_iter it = json_iter(object); json_type_of(object) == JSON_OBJECT && json_next(&it);) {
+        if (str_equal(it.key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_members(struct buf *out, struct str object, struct str without)
 {
     for (struct json_iter it = json_iter(object); json_type_of(object) == JSON_OBJECT && json_next(&it);) {
-        char name[128];
-        snprintf(name, sizeof name, "%.*s", (int)(it.key.len < 127 ? it.key.len : 127), it.key.ptr);
-        if (is_ours(it.key) || str_is_set(json_get(without, name))) {
+        if (is_ours(it.key) || has_member(without, it.key)) {
             continue;
         }
         buf_add_lit(out, ",\"");
@@ -98,7 +107,7 @@ static void write_user(struct admin_call *call, struct str hash)
     struct str record = record_of(call, given, before, hash);
     struct str path = admin_path(call, STR_LIT("_USER/"), call->subject, STR_NONE, STR_NONE);
     if (record.ptr == NULL || path.ptr == NULL) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
         return;
     }
     if (!admin_begin_change(call)) {
@@ -335,7 +344,7 @@ static void walk_reply(struct walk *walk)
     struct admin_call *call = walk->list.call;
     buf_fini(&walk->text);
     if (walk->failed) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
         return;
     }
     admin_list_reply(&walk->list);

@@ -62,6 +62,11 @@ void admin_fail(struct admin_call *call, happn_status status, const char *format
     admin_failed(call);
 }
 
+void admin_fail_memory(struct admin_call *call)
+{
+    admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
 void admin_reply(struct admin_call *call)
 {
     if (call->result.status != HAPPN_OK) {
@@ -122,7 +127,7 @@ bool admin_begin_change(struct admin_call *call)
 {
     call->change = change_new(call->security);
     if (call->change == NULL) {
-        admin_fail(call, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+        admin_fail_memory(call);
     }
     return call->change != NULL;
 }

@@ -48,7 +48,7 @@ static void add(struct change *change, enum store_kind kind, struct str path, st
     struct item *item = arena_alloc(&change->arena, sizeof *item);
     struct str own_path = arena_str(&change->arena, path);
     struct str own_data = str_is_set(data) ? arena_str(&change->arena, data) : STR_NONE;
-    if (item == NULL || own_path.ptr == NULL || (str_is_set(data) && own_data.ptr == NULL)) {
+    if (item == NULL || path.ptr == NULL || own_path.ptr == NULL || (str_is_set(data) && own_data.ptr == NULL)) {
         out_of_memory(change);
         return;
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "core/gate.h"
 #include "happn/auth.h"
 #include "happn/security.h"
@@ -117,7 +118,7 @@ happn_status happn_security_call(happn_service *service, const char *verb, const
     if (service->core.security == NULL) {
         return HAPPN_E_UNSUPPORTED;
     }
-    if (json_check(json, NULL) != HAPPN_OK || json_type_of(json) != JSON_OBJECT) {
+    if (!utf8_is_valid(json) || json_check(json, NULL) != HAPPN_OK || json_type_of(json) != JSON_OBJECT) {
         return HAPPN_E_ARGUMENT;
     }
     struct asked *asked = memory_alloc(service->core.allocator, sizeof *asked);

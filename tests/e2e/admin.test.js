@@ -111,6 +111,18 @@ test('over https, and on the database of a stopped server', async () => {
   await server.stop();
 });
 
+test('a member of a user\'s record is replaced, however long its name is', async (t) => {
+  const server = await startSecured();
+  t.after(() => server.stop());
+  const boss = await Admin.login(server.port);
+  const long = 'k'.repeat(200);
+  await boss.call('upsertUser', { user: { username: 'u', password: 'p', [long]: 1, short: 1 } });
+  await boss.call('upsertUser', { user: { username: 'u', [long]: 2, short: 2 } });
+  const { text } = await ask(server.port, 'POST', '/_admin/getUser', { headers: { authorization: `Bearer ${boss.token}` }, body: '{"username":"u"}' });
+  assert.equal(text.split(`"${long}":`).length, 2, text);
+  assert.equal(JSON.parse(text)[long], 2);
+});
+
 test('only an administrator\'s bearer token opens the interface, and only POST changes something', async () => {
   const server = await startSecured();
   const boss = await Admin.login(server.port);
@@ -127,6 +139,9 @@ test('only an administrator\'s bearer token opens the interface, and only POST c
     const answer = await ask(server.port, 'POST', '/_admin/listUsers', { headers: { authorization: `Bearer ${boss.token}` }, body });
     assert.equal(answer.status, 400, body);
   }
+  const broken = Buffer.concat([Buffer.from('{"user":{"username":"x'), Buffer.from([0xff]), Buffer.from('","password":"p"}}')]);
+  const answer = await ask(server.port, 'POST', '/_admin/upsertUser', { headers: { authorization: `Bearer ${boss.token}` }, body: broken });
+  assert.equal(answer.status, 400, 'what is not UTF-8 would close the connections of whoever is told of it');
   await boss.call('linkGroup', { group: '_ADMIN', username: 'plain' });
   assert.ok((await plain.call('listUsers')).length >= 2, 'it counts at once');
   await server.stop();

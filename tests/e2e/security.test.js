@@ -202,6 +202,25 @@ test('the name of whoever one may not act for comes back as it was said, however
   }
 });
 
+test('a login over HTTP whose name is not UTF-8 is refused, and the audit log stays readable', async (t) => {
+  const fs = require('node:fs');
+  const folder = fs.mkdtempSync('/tmp/happn-audit-');
+  const audited = await startSecured({ audit: { file: `${folder}/audit.jsonl` } });
+  t.after(() => audited.child.kill('SIGKILL')); // when it failed
+  const types = { form: 'application/x-www-form-urlencoded', json: 'application/json' };
+  const body = { form: 'username=a%ff&password=p', json: Buffer.concat([Buffer.from('{"username":"a'), Buffer.from([0xff]), Buffer.from('","password":"p"}')]) };
+  for (const kind of ['form', 'json']) {
+    const answer = await ask(audited.port, 'POST', '/auth/login', { headers: { 'content-type': types[kind] }, body: body[kind] });
+    assert.equal(answer.status, 401);
+  }
+  assert.equal((await ask(audited.port, 'GET', '/auth/login?username=b%c0%af&password=p')).status, 401);
+  await audited.stop();
+  const bytes = fs.readFileSync(`${folder}/audit.jsonl`);
+  assert.equal(bytes.toString().split('\n').filter((line) => line.includes('login-refused')).length, 3);
+  assert.ok(bytes.equals(Buffer.from(bytes.toString())), 'all of it is UTF-8');
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('13: who is deleted is disconnected, told why, and cannot come back', async () => {
   await admin.user('del', { '/d': { actions: ['*'] } });
   const client = await login('13', 'del');

@@ -153,6 +153,7 @@ static void calls_say_what_is_wrong(void **state)
     (void)state;
     assert_int_equal(happn_security_call(house.service, "listUsers", "[", 1, take_answer, NULL), HAPPN_E_ARGUMENT);
     assert_int_equal(happn_security_call(house.service, "listUsers", "[]", 2, take_answer, NULL), HAPPN_E_ARGUMENT);
+    assert_int_equal(happn_security_call(house.service, "listUsers", "{\"name\":\"\xff\"}", 12, take_answer, NULL), HAPPN_E_ARGUMENT);
     call("fly", "{}", HAPPN_E_UNSUPPORTED);
     assert_string_equal(house.error, "there is no verb fly");
     static const struct {
