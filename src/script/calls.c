@@ -136,15 +136,18 @@ static struct task *check_task(lua_State *L, const char *name)
     return task;
 }
 
-/* A script's calls have the rights of whoever it works for. */
+/* A script's calls have the rights of whoever it works for. Tasks are used again, each time for somebody else, so this is settled
+ * for every call. */
 static void act_for_caller(const struct task *task, struct session *session)
 {
     const struct session *caller = task->message != NULL ? task->message->session : NULL;
-    session->identity = caller != NULL ? caller->identity : task->http != NULL ? core_http_identity(task->http) : NULL;
-    session->is_trusted = caller != NULL && caller->is_trusted;
-    if (session->identity != NULL) {
-        identity_ref(session->identity);
+    struct identity *identity = caller != NULL ? caller->identity : task->http != NULL ? core_http_identity(task->http) : NULL;
+    if (identity != NULL) {
+        identity_ref(identity);
     }
+    identity_unref(session->identity);
+    session->identity = identity;
+    session->is_trusted = caller != NULL && caller->is_trusted;
 }
 
 static bool ensure_session(struct task *task)
@@ -157,8 +160,8 @@ static bool ensure_session(struct task *task)
         task->session->protocol = &script_protocol;
         task->session->link_data = task;
         task->session->is_local = true;
-        act_for_caller(task, task->session);
     }
+    act_for_caller(task, task->session);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "script/sandbox.h"
+#include "security/identity.h"
 
 enum { CALLS_A_TURN = 100, CLOSING_STEPS = 10000, CLOSING_NS = 1000000 };
 
@@ -131,6 +132,16 @@ static void leave_session(struct task *task)
     }
 }
 
+/* In the pool it is nobody. */
+static void forget_caller(struct task *task)
+{
+    if (task->session != NULL) {
+        identity_unref(task->session->identity);
+        task->session->identity = NULL;
+        task->session->is_trusted = false;
+    }
+}
+
 enum { KEEP_BYTES = 65536 };
 
 static void shrink(struct buf *buf)
@@ -149,6 +160,7 @@ void task_release(struct task *task)
         core_request_free(task->call.request);
         task->call.request = NULL;
     }
+    forget_caller(task);
     shrink(&task->call.result);
     shrink(&task->body);
     unlink_running(task);

@@ -82,3 +82,28 @@ test('a missing script, a script with a mistake: the server does not start and s
   await assert.rejects(Server.start(['--config', file('happn.json')]), /happn: .*route\.lua.*$/);
   fs.rmSync(folder, { recursive: true });
 });
+
+test('a script\'s calls have the rights of whoever they are made for, one after the other', async (t) => {
+  const { startSecured, Admin, ask } = require('./support/admin');
+  const { folder, file } = scripts({
+    'route.lua': 'return { name = "r", ["GET /mine"] = function(req) local ok, doc = pcall(happn.get, "/private/" .. req.query.of) return { got = ok and doc.v or doc.name } end }',
+  });
+  const server = await startSecured({}, { services: { connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }] } }, script: { config: { root: folder } } } });
+  t.after(() => server.child.kill('SIGKILL'));
+  const boss = await Admin.login(server.port);
+  const tokens = {};
+  for (const name of ['ann', 'bob']) {
+    await boss.user(name, { [`/private/${name}`]: { actions: ['*'] }, '/@HTTP/r/*': { actions: ['get'] } });
+    tokens[name] = (await Admin.login(server.port, `${name}-pw`, name)).token;
+  }
+  const get = async (who, of) => (await ask(server.port, 'GET', `/r/mine?of=${of}`, { headers: { authorization: `Bearer ${tokens[who]}` } })).json.got;
+  const client = await Client.connect('13', server.port, { username: '_ADMIN', password: 'secret' });
+  await client.set('/private/ann', { v: 'of ann' });
+  await client.set('/private/bob', { v: 'of bob' });
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual([await get('ann', 'ann'), await get('bob', 'ann')], ['of ann', 'AccessDenied']);
+    assert.deepEqual([await get('ann', 'bob'), await get('bob', 'bob')], ['AccessDenied', 'of bob']);
+  }
+  await client.disconnect();
+  fs.rmSync(folder, { recursive: true });
+});
