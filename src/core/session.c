@@ -48,6 +48,7 @@ void session_release(struct session *session)
 {
     if (--session->holds == 0) {
         memory_free(session->core->allocator, (char *)session->info.ptr);
+        memory_free(session->core->allocator, (char *)session->kept.ptr);
         memory_free(session->core->allocator, session->channels);
         memory_free(session->core->allocator, session);
     }

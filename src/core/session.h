@@ -50,6 +50,7 @@ struct session {
     int64_t nonce_until;        /* 0: none was given out, or it was used */
     unsigned char nonce[32];
     struct str info;            /* JSON text of login's info, or unset; owned */
+    struct str kept;            /* what scripts remember of it, a JSON object, or unset; owned */
     struct session *previous, *next;
     struct channel **channels;  /* hash table by text */
     size_t channel_slots, channel_count, reference_count;

@@ -5,6 +5,7 @@
 #include "script/http.h"
 #include "script/message.h"
 #include "script/sandbox.h"
+#include "script/session.h"
 #include "script/view.h"
 
 #endif

@@ -1,5 +1,6 @@
 #include "script/http.h"
 
+#include "script/session.h"
 #include "script/view.h"
 
 static const char request_key, headers_key;
@@ -180,12 +181,46 @@ static int method_form(lua_State *L)
     return 1;
 }
 
+static void get_session(lua_State *L, struct task *task)
+{
+    (void)task;
+    session_push(L, 1);
+}
+
+/* "a=1; b=2" as a table; of a doubled name the first counts, as browsers send the closest path's first. */
+static void get_cookies(lua_State *L, struct task *task)
+{
+    struct str text;
+    text.ptr = happn_http_header(task->http, "cookie", &text.len);
+    lua_newtable(L);
+    while (text.ptr != NULL && text.len != 0) {
+        struct str pair = until(text, ';'), name = until(pair, '=');
+        text = str_skip(text, pair.len + 1);
+        while (name.len != 0 && name.ptr[0] == ' ') {
+            name = str_skip(name, 1);
+            pair = str_skip(pair, 1);
+        }
+        lua_pushlstring(L, name.ptr, name.len);
+        lua_pushvalue(L, -1);
+        if (name.len != 0 && pair.len > name.len && lua_rawget(L, -3) == LUA_TNIL) {
+            struct str value = str_skip(pair, name.len + 1);
+            lua_pop(L, 1);
+            lua_pushlstring(L, value.ptr, value.len);
+            lua_rawset(L, -3);
+        } else {
+            lua_pop(L, 2);
+        }
+        vm_charge(L, 2 + name.len / 16);
+    }
+}
+
 static const struct {
     const char *name;
     void (*push)(lua_State *L, struct task *task);
     lua_CFunction method;
 } fields[] = {{"method", get_method, NULL},   {"path", get_path, NULL},   {"query", get_query, NULL},
               {"headers", get_headers, NULL}, {"body", get_body, NULL},   {"ip", get_address, NULL},
+              {"session", get_session, NULL}, {"cookies", get_cookies, NULL},
               {"json", NULL, method_json},    {"text", NULL, method_text}, {"form", NULL, method_form}};
 
 static int request_get(lua_State *L)

@@ -79,6 +79,7 @@ static bool settle(lua_State *L, struct task *task, int status)
 {
     if (status != LUA_OK && status != LUA_YIELD) {
         vm_enter(vm_of(L), L, task_budget(task)); /* a killed script must not take the report with it */
+        message_keep_state(L, task, AT_MESSAGE);
         if (vm_has_metatable(L, AT_RESULT, &vm_fail_key)) {
             refuse(L, task);
         } else {
@@ -87,6 +88,7 @@ static bool settle(lua_State *L, struct task *task, int status)
         return false;
     }
     vm_check(L); /* who was stopped has not succeeded, even if it caught the error */
+    message_keep_state(L, task, AT_MESSAGE);
     if (lua_isnil(L, AT_RESULT) || lua_rawequal(L, AT_RESULT, AT_MESSAGE)) {
         message_write_back(L, task, AT_MESSAGE);
         return true;

@@ -4,6 +4,7 @@
 #include "script/message.h"
 
 #include "json/splice.h"
+#include "script/session.h"
 #include "script/view.h"
 
 static const char message_key, *const secrets[] = {"password", "token", "digest"};
@@ -124,18 +125,8 @@ static void get_options(lua_State *L, struct task *task)
 
 static void get_session(lua_State *L, struct task *task)
 {
-    const struct session *session = task->message->session;
-    lua_createtable(L, 0, 4);
-    lua_pushstring(L, session->id);
-    lua_setfield(L, -2, "id");
-    lua_pushstring(L, session->protocol->name);
-    lua_setfield(L, -2, "protocol");
-    lua_pushboolean(L, session->is_local);
-    lua_setfield(L, -2, "is_local");
-    if (str_is_set(session->info)) {
-        view_push(L, session->info);
-        lua_setfield(L, -2, "info");
-    }
+    (void)task;
+    session_push(L, 1);
 }
 
 static void get_context(lua_State *L, struct task *task)
@@ -164,6 +155,7 @@ static int message_get(lua_State *L)
 {
     struct task *task = check_message(L);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    name = strcmp(name, "recipient") == 0 ? "session" : name; /* of what leaves it is the same */
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (strcmp(fields[i].name, name) != 0) {
             continue;
@@ -282,6 +274,14 @@ void message_write_back(lua_State *L, struct task *task, int index)
             }
         }
     }
+    lua_settop(L, top);
+}
+
+void message_keep_state(lua_State *L, struct task *task, int index)
+{
+    int top = lua_gettop(L);
+    push_known(L, index, "session");
+    session_write_back(L, task, top + 1);
     lua_settop(L, top);
 }
 

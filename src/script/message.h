@@ -12,6 +12,8 @@ void message_push_context(lua_State *L, int index);
 
 /* Gives what the script has changed to the message. Raises. */
 void message_write_back(lua_State *L, struct task *task, int index);
+/* Keeps what the script has changed in msg.session.state. Raises. */
+void message_keep_state(lua_State *L, struct task *task, int index);
 /* The value at index becomes the message's data. Raises. */
 void message_set_value(lua_State *L, struct task *task, int index);
 

@@ -77,6 +77,7 @@ static int install(lua_State *L)
     view_install(L);
     api_install(L);
     message_install(L);
+    session_install(L);
     http_install(L);
     sandbox_install(L);
     return 0;
