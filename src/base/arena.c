@@ -80,6 +80,25 @@ struct str arena_str(struct arena *arena, struct str text)
     return (struct str){copy, text.len};
 }
 
+struct str arena_join(struct arena *arena, const struct str *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    char *text = arena_alloc(arena, len + 1);
+    if (text == NULL) {
+        return STR_NONE;
+    }
+    char *at = text;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(at, parts[i].ptr != NULL ? parts[i].ptr : "", parts[i].len);
+        at += parts[i].len;
+    }
+    *at = '\0';
+    return str_make(text, len);
+}
+
 void arena_adopt(struct arena *arena, struct arena *from)
 {
     if (arena->blocks == NULL) {

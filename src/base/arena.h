@@ -25,6 +25,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 
 /* Copies text and adds a NUL behind it; ptr is NULL when memory is out. */
 struct str arena_str(struct arena *arena, struct str text);
+/* The parts, one behind the other, and a NUL; the same. */
+struct str arena_join(struct arena *arena, const struct str *parts, size_t count);
 
 /* Takes over everything that `from` holds, without copying: pointers into it now live as long as `arena` does. Both have
  * the same allocator. `from` is empty afterwards. */

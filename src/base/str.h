@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -59,6 +60,16 @@ static inline struct str str_skip(struct str s, size_t count)
 static inline bool str_has(struct str s, char c)
 {
     return s.len != 0 && memchr(s.ptr, c, s.len) != NULL;
+}
+
+/* For tables: FNV-1a. */
+static inline uint64_t str_hash(struct str s)
+{
+    uint64_t hash = 1469598103934665603u;
+    for (size_t i = 0; i < s.len; i++) {
+        hash = (hash ^ (unsigned char)s.ptr[i]) * 1099511628211u;
+    }
+    return hash;
 }
 
 /* Orders by bytes, a prefix before what it is a prefix of: the order of paths in every store. */

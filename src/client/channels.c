@@ -20,18 +20,9 @@ struct off_group {
     happn_error error;
 };
 
-static uint64_t hash_text(struct str text)
-{
-    uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < text.len; i++) {
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 1099511628211u;
-    }
-    return hash;
-}
-
 static struct client_channel *find_channel(happn_client *client, struct str text)
 {
-    struct idmap_node *node = idmap_find(&client->channels, hash_text(text));
+    struct idmap_node *node = idmap_find(&client->channels, str_hash(text));
     while (node != NULL && !str_equal(((struct client_channel *)node)->text, text)) {
         node = idmap_find_next(node);
     }
@@ -50,7 +41,7 @@ static struct client_channel *join_channel(happn_client *client, struct str text
     }
     memcpy(channel->bytes, text.ptr, text.len);
     channel->text = str_make(channel->bytes, text.len);
-    if (idmap_add(&client->channels, &channel->node, hash_text(text)) != HAPPN_OK) {
+    if (idmap_add(&client->channels, &channel->node, str_hash(text)) != HAPPN_OK) {
         memory_free(client->allocator, channel);
         return NULL;
     }

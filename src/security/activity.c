@@ -57,18 +57,9 @@ void activity_free(struct activity *activity)
     memory_free(activity->allocator, activity);
 }
 
-static uint64_t hash_of(struct str text)
-{
-    uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < text.len; i++) {
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 1099511628211u;
-    }
-    return hash;
-}
-
 static struct entry *find(const struct activity *activity, struct str token_id)
 {
-    struct idmap_node *node = idmap_find(&activity->entries, hash_of(token_id));
+    struct idmap_node *node = idmap_find(&activity->entries, str_hash(token_id));
     while (node != NULL && !str_equal(((struct entry *)node)->token_id, token_id)) {
         node = idmap_find_next(node);
     }
@@ -97,7 +88,7 @@ static struct entry *add(struct activity *activity, struct str token_id)
     }
     memcpy(entry->bytes, token_id.ptr, token_id.len);
     entry->token_id = str_make(entry->bytes, token_id.len);
-    if (idmap_add(&activity->entries, &entry->node, hash_of(token_id)) != HAPPN_OK) {
+    if (idmap_add(&activity->entries, &entry->node, str_hash(token_id)) != HAPPN_OK) {
         memory_free(activity->allocator, entry);
         return NULL;
     }

@@ -37,7 +37,7 @@ static bool take_name(struct admin_call *call, struct str given)
         return false;
     }
     struct str parts[] = {parent_name, STR_LIT("/"), name};
-    call->subject = join_texts(&call->arena, parts, 3);
+    call->subject = arena_join(&call->arena, parts, 3);
     if (call->subject.ptr == NULL) {
         admin_fail_memory(call);
     }

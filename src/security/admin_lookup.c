@@ -190,7 +190,7 @@ static void store_list(struct admin_call *call, struct str group, struct str tab
     struct str where = admin_path(call, STR_LIT("_PERMISSIONS/_LOOKUP/"), group, STR_LIT("/"), table);
     struct str back = admin_path(call, STR_LIT("_PERMISSIONS/_LOOKUP/"), table, STR_LIT("/"), group);
     struct str parts[] = {STR_LIT("{\"permissions\":["), buf_str(list), STR_LIT("]}")};
-    struct str data = list->status == HAPPN_OK ? join_texts(&call->arena, parts, 3) : STR_NONE;
+    struct str data = list->status == HAPPN_OK ? arena_join(&call->arena, parts, 3) : STR_NONE;
     bool is_empty = list->len == 0 && list->status == HAPPN_OK;
     buf_fini(list);
     if (data.ptr == NULL || where.ptr == NULL || back.ptr == NULL) {

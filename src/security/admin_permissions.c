@@ -159,7 +159,7 @@ static bool find_owner(struct admin_call *call, struct owner *out)
         return false;
     }
     struct str parts[] = {STR_LIT("_USER/"), username};
-    *out = user != NULL ? (struct owner){join_texts(&call->arena, parts, 2), username, true, user->rules}
+    *out = user != NULL ? (struct owner){arena_join(&call->arena, parts, 2), username, true, user->rules}
                         : (struct owner){name, name, false, group->rules};
     return true;
 }

@@ -116,7 +116,7 @@ static void write_user(struct admin_call *call, struct str hash)
     struct str owner[] = {STR_LIT("_USER/"), call->subject};
     struct str permissions = json_get(given, "permissions");
     change_put(call->change, path, record);
-    admin_put_permissions(call, join_texts(&call->arena, owner, 2), before != NULL ? before->rules : NULL, permissions);
+    admin_put_permissions(call, arena_join(&call->arena, owner, 2), before != NULL ? before->rules : NULL, permissions);
     add_result(call, record, permissions);
     admin_submit(call, "upsert-user", buf_str(&call->result));
 }
@@ -289,7 +289,7 @@ void admin_delete_user(struct admin_call *call)
     }
     struct str owner[] = {STR_LIT("_USER/"), name};
     remove_memberships(call, user);
-    admin_remove_rules(call, join_texts(&call->arena, owner, 2), user->rules);
+    admin_remove_rules(call, arena_join(&call->arena, owner, 2), user->rules);
     change_remove(call->change, path, STR_NONE);
     admin_submit(call, "delete-user", buf_str(&call->result));
 }

@@ -118,7 +118,7 @@ struct str admin_user_name(struct admin_call *call, struct str name)
 struct str admin_path(struct admin_call *call, struct str a, struct str b, struct str c, struct str d)
 {
     struct str parts[] = {STR_LIT(SECURITY_ROOT), a, b, c, d};
-    return join_texts(&call->arena, parts, 5);
+    return arena_join(&call->arena, parts, 5);
 }
 
 /* --- changes */

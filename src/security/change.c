@@ -172,25 +172,6 @@ void change_submit(struct change *change, change_fn done, void *arg)
     release(change);
 }
 
-struct str join_texts(struct arena *arena, const struct str *parts, size_t count)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++) {
-        len += parts[i].len;
-    }
-    char *text = arena_alloc(arena, len + 1);
-    if (text == NULL) {
-        return STR_NONE;
-    }
-    char *at = text;
-    for (size_t i = 0; i < count; i++) {
-        memcpy(at, parts[i].ptr != NULL ? parts[i].ptr : "", parts[i].len);
-        at += parts[i].len;
-    }
-    *at = '\0';
-    return str_make(text, len);
-}
-
 /* Every `*` is written {{w}}. */
 static struct str hide_stars(struct arena *arena, struct str path)
 {
@@ -208,7 +189,7 @@ struct str permission_path(struct arena *arena, struct str owner, const char *ac
 {
     struct str hidden = hide_stars(arena, path);
     struct str parts[] = {STR_LIT(SECURITY_ROOT "_PERMISSIONS/"), owner, STR_LIT("/"), str_of(action), STR_LIT("/"), hidden};
-    return hidden.ptr != NULL ? join_texts(arena, parts, 6) : STR_NONE;
+    return hidden.ptr != NULL ? arena_join(arena, parts, 6) : STR_NONE;
 }
 
 struct str permission_data(struct arena *arena, const char *action, struct str path, bool authorized)

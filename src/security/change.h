@@ -27,7 +27,4 @@ void change_drop(struct change *change);
 struct str permission_path(struct arena *arena, struct str owner, const char *action, struct str path);
 struct str permission_data(struct arena *arena, const char *action, struct str path, bool authorized);
 
-/* Texts put together, the last one NULL; for paths of documents. ptr NULL: no memory. */
-struct str join_texts(struct arena *arena, const struct str *parts, size_t count);
-
 #endif

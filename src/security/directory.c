@@ -10,18 +10,9 @@ void directory_init(struct directory *directory, const struct allocator *allocat
     idmap_init(&directory->groups, allocator);
 }
 
-static uint64_t hash_name(struct str name)
-{
-    uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ (unsigned char)name.ptr[i]) * 1099511628211u;
-    }
-    return hash;
-}
-
 static struct user *find_user(const struct directory *directory, struct str name)
 {
-    struct idmap_node *node = idmap_find(&directory->users, hash_name(name));
+    struct idmap_node *node = idmap_find(&directory->users, str_hash(name));
     while (node != NULL && !str_equal(((struct user *)node)->name, name)) {
         node = idmap_find_next(node);
     }
@@ -30,7 +21,7 @@ static struct user *find_user(const struct directory *directory, struct str name
 
 static struct group *find_group(const struct directory *directory, struct str name)
 {
-    struct idmap_node *node = idmap_find(&directory->groups, hash_name(name));
+    struct idmap_node *node = idmap_find(&directory->groups, str_hash(name));
     while (node != NULL && !str_equal(((struct group *)node)->name, name)) {
         node = idmap_find_next(node);
     }
@@ -61,7 +52,7 @@ static struct user *need_user(struct directory *directory, struct str name)
     }
     memcpy(user + 1, name.ptr, name.len);
     user->name = str_make((char *)(user + 1), name.len);
-    if (idmap_add(&directory->users, &user->node, hash_name(name)) != HAPPN_OK) {
+    if (idmap_add(&directory->users, &user->node, str_hash(name)) != HAPPN_OK) {
         memory_free(directory->allocator, user);
         return NULL;
     }
@@ -80,7 +71,7 @@ static struct group *need_group(struct directory *directory, struct str name)
     }
     memcpy(group + 1, name.ptr, name.len);
     group->name = str_make((char *)(group + 1), name.len);
-    if (idmap_add(&directory->groups, &group->node, hash_name(name)) != HAPPN_OK) {
+    if (idmap_add(&directory->groups, &group->node, str_hash(name)) != HAPPN_OK) {
         memory_free(directory->allocator, group);
         return NULL;
     }

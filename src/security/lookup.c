@@ -54,20 +54,11 @@ struct lookup *lookup_new(const struct allocator *allocator)
     return lookup;
 }
 
-static uint64_t hash_of(struct str text)
-{
-    uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < text.len; i++) {
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 1099511628211u;
-    }
-    return hash;
-}
-
 /* --- tables */
 
 static struct table *find_table(const struct lookup *lookup, struct str name)
 {
-    struct idmap_node *node = idmap_find(&lookup->tables, hash_of(name));
+    struct idmap_node *node = idmap_find(&lookup->tables, str_hash(name));
     while (node != NULL && !str_equal(((struct table *)node)->name, name)) {
         node = idmap_find_next(node);
     }
@@ -76,7 +67,7 @@ static struct table *find_table(const struct lookup *lookup, struct str name)
 
 static struct row *find_row(const struct table *table, struct str path)
 {
-    struct idmap_node *node = idmap_find(&table->rows, hash_of(path));
+    struct idmap_node *node = idmap_find(&table->rows, str_hash(path));
     while (node != NULL && !str_equal(((struct row *)node)->path, path)) {
         node = idmap_find_next(node);
     }
@@ -113,7 +104,7 @@ static struct table *need_table(struct lookup *lookup, struct str name)
     memcpy(table->bytes, name.ptr, name.len);
     table->name = str_make(table->bytes, name.len);
     idmap_init(&table->rows, lookup->allocator);
-    if (idmap_add(&lookup->tables, &table->node, hash_of(name)) != HAPPN_OK) {
+    if (idmap_add(&lookup->tables, &table->node, str_hash(name)) != HAPPN_OK) {
         memory_free(lookup->allocator, table);
         return NULL;
     }
@@ -127,7 +118,7 @@ static happn_status put_row(struct lookup *lookup, struct str name, struct str p
         return table == NULL ? HAPPN_E_MEMORY : HAPPN_OK;
     }
     struct row *row = memory_zalloc(lookup->allocator, sizeof *row + path.len + 1);
-    if (row == NULL || idmap_add(&table->rows, &row->node, hash_of(path)) != HAPPN_OK) {
+    if (row == NULL || idmap_add(&table->rows, &row->node, str_hash(path)) != HAPPN_OK) {
         memory_free(lookup->allocator, row);
         tidy_table(lookup, table);
         return HAPPN_E_MEMORY;
@@ -198,7 +189,7 @@ happn_status lookup_check(struct str permission, happn_error *error)
 
 static struct grant *find_grant(const struct lookup *lookup, struct str group, struct str table)
 {
-    struct idmap_node *node = idmap_find(&lookup->grants, hash_of(group));
+    struct idmap_node *node = idmap_find(&lookup->grants, str_hash(group));
     while (node != NULL && !(str_equal(((struct grant *)node)->group, group) && str_equal(((struct grant *)node)->table, table))) {
         node = idmap_find_next(node);
     }
@@ -249,7 +240,7 @@ static happn_status put_grant(struct lookup *lookup, struct str group, struct st
     grant->table = arena_str(&grant->arena, table);
     grant->permissions = arena_str(&grant->arena, permissions);
     happn_status status = grant->group.ptr != NULL && grant->table.ptr != NULL && grant->permissions.ptr != NULL ? read_asks(grant, permissions, error) : HAPPN_E_MEMORY;
-    status = status == HAPPN_OK ? idmap_add(&lookup->grants, &grant->node, hash_of(group)) : status;
+    status = status == HAPPN_OK ? idmap_add(&lookup->grants, &grant->node, str_hash(group)) : status;
     if (status != HAPPN_OK) {
         free_grant(lookup, grant);
     }
@@ -415,7 +406,7 @@ static bool ask_allows(struct lookup *lookup, const struct grant *grant, const s
 
 static bool group_allows(struct lookup *lookup, const struct group *group, const struct user *user, struct str path, unsigned may)
 {
-    for (struct idmap_node *node = idmap_find(&lookup->grants, hash_of(group->name)); node != NULL; node = idmap_find_next(node)) {
+    for (struct idmap_node *node = idmap_find(&lookup->grants, str_hash(group->name)); node != NULL; node = idmap_find_next(node)) {
         const struct grant *grant = (const struct grant *)node;
         for (const struct ask *ask = str_equal(grant->group, group->name) ? grant->asks : NULL; ask != NULL; ask = ask->next) {
             if ((ask->actions & may) != 0 && ask_allows(lookup, grant, ask, user, path)) {
@@ -451,7 +442,7 @@ bool lookup_means(struct str path)
 
 bool lookup_concerns(const struct lookup *lookup, struct str group)
 {
-    struct idmap_node *node = idmap_find(&lookup->grants, hash_of(group));
+    struct idmap_node *node = idmap_find(&lookup->grants, str_hash(group));
     while (node != NULL && !str_equal(((struct grant *)node)->group, group)) {
         node = idmap_find_next(node);
     }
@@ -481,7 +472,7 @@ void lookup_each_row(const struct lookup *lookup, struct str table, lookup_visit
 
 void lookup_each_grant(const struct lookup *lookup, struct str group, lookup_visit visit, void *arg)
 {
-    for (struct idmap_node *node = idmap_find(&lookup->grants, hash_of(group)); node != NULL; node = idmap_find_next(node)) {
+    for (struct idmap_node *node = idmap_find(&lookup->grants, str_hash(group)); node != NULL; node = idmap_find_next(node)) {
         const struct grant *grant = (const struct grant *)node;
         if (str_equal(grant->group, group)) {
             visit(grant->table, grant->permissions, arg);

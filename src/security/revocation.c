@@ -62,7 +62,7 @@ static void submit_ending(struct ending *ending)
     struct security *security = ending->security;
     struct change *change = change_new(security);
     struct str parts[] = {STR_LIT(REVOKED_ROOT), ending->id};
-    struct str path = join_texts(&ending->arena, parts, 2);
+    struct str path = arena_join(&ending->arena, parts, 2);
     struct buf text;
     buf_init(&text, security->allocator, 1 << 20);
     revoked_add_data(&text, ending->id, ending->reason, ending->since, ending->until);

@@ -87,18 +87,9 @@ void revoked_fini(struct revoked *revoked)
     revoked->heap_room = 0;
 }
 
-static uint64_t hash_of(struct str text)
-{
-    uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < text.len; i++) {
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 1099511628211u;
-    }
-    return hash;
-}
-
 const struct revoked_entry *revoked_find(const struct revoked *revoked, struct str id)
 {
-    struct idmap_node *node = idmap_find(&revoked->entries, hash_of(id));
+    struct idmap_node *node = idmap_find(&revoked->entries, str_hash(id));
     while (node != NULL && !str_equal(((struct revoked_entry *)node)->id, id)) {
         node = idmap_find_next(node);
     }
@@ -124,7 +115,7 @@ happn_status revoked_add(struct revoked *revoked, struct str id, struct str reas
         memory_free(revoked->allocator, entry);
         return HAPPN_E_MEMORY;
     }
-    if (idmap_add(&revoked->entries, &entry->node, hash_of(id)) != HAPPN_OK) {
+    if (idmap_add(&revoked->entries, &entry->node, str_hash(id)) != HAPPN_OK) {
         if (entry->is_waiting) {
             leave_heap(revoked, entry);
         }

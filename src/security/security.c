@@ -297,7 +297,7 @@ void security_set_password(struct security *security, const struct user *user, c
     struct arena arena;
     arena_init(&arena, security->allocator);
     struct str parts[] = {STR_LIT(SECURITY_ROOT "_USER/"), user->name};
-    struct str path = join_texts(&arena, parts, 2);
+    struct str path = arena_join(&arena, parts, 2);
     struct buf text;
     buf_init(&text, security->allocator, 1 << 24);
     bool has_members = false;

@@ -45,11 +45,8 @@ struct memory {
 
 static size_t hash_path(struct str path)
 {
-    size_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < path.len; i++) {
-        hash = (hash ^ (unsigned char)path.ptr[i]) * 1099511628211u;
-    }
-    return hash ^ hash >> 32;
+    uint64_t hash = str_hash(path);
+    return (size_t)(hash ^ hash >> 32);
 }
 
 static struct node **find_slot(struct memory *memory, struct str path, size_t hash)
