@@ -18,6 +18,19 @@ happn_status events_watch(struct core *core, happn_system_fn fn, void *arg)
     return HAPPN_OK;
 }
 
+void events_unwatch(struct core *core, happn_system_fn fn, void *arg)
+{
+    struct watcher **at = &core->watchers;
+    while (*at != NULL && !((*at)->fn == fn && (*at)->arg == arg)) {
+        at = &(*at)->next;
+    }
+    struct watcher *watcher = *at;
+    if (watcher != NULL) {
+        *at = watcher->next;
+        memory_free(core->allocator, watcher);
+    }
+}
+
 void events_forget_all(struct core *core)
 {
     while (core->watchers != NULL) {

@@ -11,6 +11,7 @@ struct watcher {
 };
 
 happn_status events_watch(struct core *core, happn_system_fn fn, void *arg);
+void events_unwatch(struct core *core, happn_system_fn fn, void *arg);
 void events_forget_all(struct core *core);
 
 /* detail is a raw JSON object. */

@@ -20,7 +20,7 @@ enum { SWEEP_MS = 1000, SHOWN_NAME = 100, SHOWN_PATH = 220 };
 /* The fields of the error beside its message: {"reason":"..."}. */
 static void give_reason(struct request *request, const struct str *parts, size_t count)
 {
-    struct str reason = join_texts(&request->arena, parts, count);
+    struct str reason = arena_join(&request->arena, parts, count);
     struct buf text;
     buf_init(&text, request->core->allocator, 1 << 16);
     buf_add_lit(&text, "{\"reason\":");
@@ -357,7 +357,7 @@ enum gate_answer gate_http(struct core *core, struct arena *arena, const struct 
     if (identity == NULL) {
         return answer;
     }
-    struct str asked = join_texts(arena, (struct str[]){STR_LIT("/@HTTP"), path}, 2);
+    struct str asked = arena_join(arena, (struct str[]){STR_LIT("/@HTTP"), path}, 2);
     if (asked.ptr == NULL) {
         return refuse_use(identity, &refused_unauthorized, path, message);
     }

@@ -77,11 +77,8 @@ void core_session_closed(struct session *session)
 
 static size_t hash_text(struct str text)
 {
-    size_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < text.len; i++) {
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 1099511628211u;
-    }
-    return hash ^ hash >> 29;
+    uint64_t hash = str_hash(text);
+    return (size_t)(hash ^ hash >> 29);
 }
 
 static struct channel **find_channel(struct session *session, struct str text)

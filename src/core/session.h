@@ -68,6 +68,7 @@ struct session {
     bool is_local;
     bool is_trusted;            /* the host's own: it passes every checkpoint */
     bool shows_rev;             /* _meta has the rev */
+    unsigned script_depth;      /* how many scripts in a row led to what it does */
     bool may_see_system;
     bool no_reconnect;
     void *link_data;

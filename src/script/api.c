@@ -5,7 +5,10 @@
 #include "base/id.h"
 #include "script/answers.h"
 #include "script/calls.h"
+#include "script/flow.h"
+#include "script/listener.h"
 #include "script/sandbox.h"
+#include "script/timer.h"
 #include "script/view.h"
 
 static const char reply_key, drop_tag;
@@ -208,13 +211,38 @@ static void add_log(lua_State *L, struct script *script)
     lua_setfield(L, -2, "log");
 }
 
+static int refuse_system(lua_State *L)
+{
+    return luaL_error(L, "happn.system is for scripts whose entry in the configuration says \"trusted\": true");
+}
+
+/* happn.system: the calls of the store with all rights. */
+static void add_system(lua_State *L, const struct script *script)
+{
+    lua_newtable(L);
+    if (script->entry->is_trusted) {
+        calls_add(L, true);
+    } else {
+        lua_newtable(L);
+        lua_pushcfunction(L, refuse_system);
+        lua_setfield(L, -2, "__index");
+        lua_setmetatable(L, -2);
+    }
+    lua_setfield(L, -2, "system");
+}
+
 void api_push(lua_State *L, struct script *script)
 {
     static const luaL_Reg functions[] = {{"fail", fail}, {"reply", reply}, {"drop", drop},       {"array", array}, {"table", table},
                                          {"now", now},   {"uuid", uuid},   {"is_null", is_null}, {"path", path},   {NULL, NULL}};
     static const luaL_Reg json[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
     luaL_newlib(L, functions);
-    calls_add(L);
+    calls_add(L, false);
+    flow_add(L);
+    add_system(L, script);
+    timer_add(L, script);
+    listener_add(L, script);
+    shared_add(L);
     luaL_newlib(L, json);
     lua_setfield(L, -2, "json");
     value_push_null(L);

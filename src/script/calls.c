@@ -121,7 +121,7 @@ const struct link_ops script_link_ops = {link_begin, link_commit, link_send, lin
 
 /* -- the script's side -- */
 
-static struct task *check_task(lua_State *L, const char *name)
+struct task *calls_task(lua_State *L, const char *name)
 {
     struct task *task = vm_of(L)->task;
     if (task == NULL) {
@@ -138,19 +138,19 @@ static struct task *check_task(lua_State *L, const char *name)
 
 /* A script's calls have the rights of whoever it works for. Tasks are used again, each time for somebody else, so this is settled
  * for every call. */
-static void act_for_caller(const struct task *task, struct session *session)
+static void act_for_caller(const struct task *task, struct session *session, bool as_system)
 {
-    const struct session *caller = task->message != NULL ? task->message->session : NULL;
-    struct identity *identity = caller != NULL ? caller->identity : task->http != NULL ? core_http_identity(task->http) : NULL;
-    if (identity != NULL) {
-        identity_ref(identity);
+    struct actor actor = task_actor(task);
+    if (actor.identity != NULL) {
+        identity_ref(actor.identity);
     }
     identity_unref(session->identity);
-    session->identity = identity;
-    session->is_trusted = caller != NULL && caller->is_trusted;
+    session->identity = actor.identity;
+    session->is_trusted = actor.is_trusted || as_system;
+    session->script_depth = actor.depth;
 }
 
-static bool ensure_session(struct task *task)
+static bool ensure_session(struct task *task, bool as_system)
 {
     if (task->session == NULL) {
         task->session = core_session_open(task->scripts->core, &task->link);
@@ -161,8 +161,18 @@ static bool ensure_session(struct task *task)
         task->session->link_data = task;
         task->session->is_local = true;
     }
-    act_for_caller(task, task->session);
+    act_for_caller(task, task->session, as_system);
     return true;
+}
+
+void calls_begin(struct task *task)
+{
+    if (task->call.request != NULL) {
+        core_request_free(task->call.request); /* of a call that was given up */
+        task->call.request = NULL;
+    }
+    task->call.is_sleep = task->call.is_done = task->call.together_failed = false;
+    task->call.error.status = HAPPN_OK;
 }
 
 /* Everything that can raise is done before a request is taken. */
@@ -171,15 +181,12 @@ static struct request *new_request(lua_State *L, struct task *task, enum action 
     size_t len;
     const char *path = luaL_checklstring(L, 1, &len);
     vm_charge(L, CALL_COST);
-    struct request *request = ensure_session(task) ? core_request_new(task->session) : NULL;
+    struct request *request = ensure_session(task, lua_toboolean(L, lua_upvalueindex(1))) ? core_request_new(task->session) : NULL;
     if (request == NULL) {
         luaL_error(L, "out of memory");
     }
-    if (task->call.request != NULL) {
-        core_request_free(task->call.request); /* of a call that was given up */
-    }
+    calls_begin(task);
     task->call.request = request;
-    task->call.is_sleep = task->call.is_done = false;
     request->action = action;
     request->action_text = str_of(name);
     request->path = arena_str(&request->arena, str_make(path, len));
@@ -223,7 +230,7 @@ static int raise_call_error(lua_State *L, const happn_error *error)
 }
 
 /* The coroutine goes on: the answer becomes the result. */
-static struct str take_answer(lua_State *L)
+struct str calls_answer(lua_State *L)
 {
     struct call *call = &vm_of(L)->task->call;
     if (!call->is_done) {
@@ -239,14 +246,14 @@ static struct str take_answer(lua_State *L)
 static int push_document(lua_State *L, int status, lua_KContext context)
 {
     (void)status, (void)context;
-    view_push(L, take_answer(L));
+    view_push(L, calls_answer(L));
     return 1;
 }
 
 static int push_paths(lua_State *L, int status, lua_KContext context)
 {
     (void)status, (void)context;
-    struct str answer = take_answer(L);
+    struct str answer = calls_answer(L);
     if (json_type_of(answer) == JSON_ARRAY) {
         value_push_plain(L, answer);
     } else {
@@ -258,20 +265,29 @@ static int push_paths(lua_State *L, int status, lua_KContext context)
 static int push_removed(lua_State *L, int status, lua_KContext context)
 {
     (void)status, (void)context;
-    lua_pushinteger(L, json_int(json_get(take_answer(L), "removed"), 0));
+    lua_pushinteger(L, json_int(json_get(calls_answer(L), "removed"), 0));
+    return 1;
+}
+
+static int push_count(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    struct str answer = calls_answer(L);
+    struct str value = json_get(answer, "value");
+    lua_pushinteger(L, json_int(str_is_set(value) ? value : answer, 0));
     return 1;
 }
 
 static int push_nothing(lua_State *L, int status, lua_KContext context)
 {
     (void)status, (void)context;
-    take_answer(L);
+    calls_answer(L);
     return 0;
 }
 
 static int call_get(lua_State *L)
 {
-    struct task *task = check_task(L, "happn.get");
+    struct task *task = calls_task(L, "happn.get");
     struct request *request = new_request(L, task, ACTION_GET, "get");
     take_options(L, request, 2);
     return coroutine_wait(L, push_document);
@@ -279,15 +295,23 @@ static int call_get(lua_State *L)
 
 static int call_paths(lua_State *L)
 {
-    struct task *task = check_task(L, "happn.paths");
+    struct task *task = calls_task(L, "happn.paths");
     struct request *request = new_request(L, task, ACTION_GET, "get");
     request->options_raw = STR_LIT("{\"path_only\":true}");
     return coroutine_wait(L, push_paths);
 }
 
+static int call_count(lua_State *L)
+{
+    struct task *task = calls_task(L, "happn.count");
+    struct request *request = new_request(L, task, ACTION_COUNT, "count");
+    take_options(L, request, 2);
+    return coroutine_wait(L, push_count);
+}
+
 static int call_set(lua_State *L)
 {
-    struct task *task = check_task(L, "happn.set");
+    struct task *task = calls_task(L, "happn.set");
     luaL_checkany(L, 2);
     struct request *request = new_request(L, task, ACTION_SET, "set");
     take_json(L, request, 2, "data", &request->data);
@@ -295,38 +319,46 @@ static int call_set(lua_State *L)
     return coroutine_wait(L, push_document);
 }
 
-static int call_publish(lua_State *L)
+/* The options get one more member: what the caller gave stays as it was. */
+static void add_option(lua_State *L, struct request *request, const char *member)
 {
-    struct task *task = check_task(L, "happn.publish");
+    struct str options = str_is_set(request->options_raw) ? request->options_raw : STR_LIT("{}");
+    struct str inner = json_trim(str_make(options.ptr + 1, options.len - 2));
+    struct str parts[] = {STR_LIT("{"), str_of(member), inner.len != 0 ? STR_LIT(",") : STR_LIT(""), inner, STR_LIT("}")};
+    request->options_raw = arena_join(&request->arena, parts, 5);
+    if (request->options_raw.ptr == NULL) {
+        luaL_error(L, "out of memory");
+    }
+}
+
+static int call_set_sibling(lua_State *L)
+{
+    struct task *task = calls_task(L, "happn.set_sibling");
     luaL_checkany(L, 2);
     struct request *request = new_request(L, task, ACTION_SET, "set");
     take_json(L, request, 2, "data", &request->data);
-    request->options_raw = STR_LIT("{\"noStore\":true}");
+    take_options(L, request, 3);
+    add_option(L, request, "\"set_type\":\"sibling\"");
+    return coroutine_wait(L, push_document);
+}
+
+static int call_publish(lua_State *L)
+{
+    struct task *task = calls_task(L, "happn.publish");
+    luaL_checkany(L, 2);
+    struct request *request = new_request(L, task, ACTION_SET, "set");
+    take_json(L, request, 2, "data", &request->data);
+    take_options(L, request, 3);
+    add_option(L, request, "\"noStore\":true");
     return coroutine_wait(L, push_nothing);
 }
 
 static int call_remove(lua_State *L)
 {
-    struct task *task = check_task(L, "happn.remove");
+    struct task *task = calls_task(L, "happn.remove");
     struct request *request = new_request(L, task, ACTION_REMOVE, "remove");
     take_options(L, request, 2);
     return coroutine_wait(L, push_removed);
-}
-
-static int call_sleep(lua_State *L)
-{
-    struct task *task = check_task(L, "happn.sleep");
-    lua_Number seconds = luaL_checknumber(L, 1);
-    luaL_argcheck(L, seconds >= 0 && seconds < 1e6, 1, "seconds, from 0 on");
-    if (task->call.request != NULL) {
-        core_request_free(task->call.request);
-        task->call.request = NULL;
-    }
-    vm_charge(L, CALL_COST);
-    task->call.is_done = false;
-    task->call.is_sleep = true;
-    task->call.sleep_ms = (uint64_t)(seconds * 1000);
-    return coroutine_wait(L, push_nothing);
 }
 
 static int call_error_text(lua_State *L)
@@ -345,10 +377,11 @@ void calls_install(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_call_error_key);
 }
 
-void calls_add(lua_State *L)
+void calls_add(lua_State *L, bool as_system)
 {
-    static const luaL_Reg functions[] = {{"get", call_get},       {"paths", call_paths}, {"set", call_set},
-                                         {"publish", call_publish}, {"remove", call_remove}, {"sleep", call_sleep},
-                                         {NULL, NULL}};
-    luaL_setfuncs(L, functions, 0);
+    static const luaL_Reg functions[] = {{"get", call_get},         {"count", call_count},     {"paths", call_paths},
+                                         {"set", call_set},         {"set_sibling", call_set_sibling}, {"publish", call_publish},
+                                         {"remove", call_remove},   {NULL, NULL}};
+    lua_pushboolean(L, as_system);
+    luaL_setfuncs(L, functions, 1);
 }

@@ -10,10 +10,15 @@ enum { RESUME_COST = 100 };
 
 const char coroutine_wait_tag;
 
-int coroutine_wait(lua_State *L, lua_KFunction k)
+int coroutine_wait_with(lua_State *L, lua_KFunction k, lua_KContext context)
 {
     lua_pushlightuserdata(L, (void *)&coroutine_wait_tag);
-    return lua_yieldk(L, 1, 0, k);
+    return lua_yieldk(L, 1, context, k);
+}
+
+int coroutine_wait(lua_State *L, lua_KFunction k)
+{
+    return coroutine_wait_with(L, k, 0);
 }
 
 static bool is_waiting(lua_State *co, int count)

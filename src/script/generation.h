@@ -4,6 +4,7 @@
 
 #include "script/errors.h"
 #include "script/scripts.h"
+#include "script/shared.h"
 #include "script/vm.h"
 
 struct task;
@@ -13,7 +14,7 @@ struct generation;
 struct settings {
     struct arena arena;
     struct scripts_options options;
-    struct script_entry *inbound, *outbound, *routes;
+    struct script_entry *inbound, *outbound, *routes, *others;
 };
 
 struct script {
@@ -27,6 +28,7 @@ struct script {
     size_t path_count;
     bool has_paths;
     int inbound, outbound, config; /* registry references, LUA_NOREF when absent */
+    int start, stop, save, restore, on_session, on_security, login;
     int environment, modules;
 };
 
@@ -58,6 +60,14 @@ struct generation {
     struct task *running;
     struct task *pool;
     size_t task_count; /* running */
+    struct script_timer *timers;
+    size_t timer_count, timers_closing;
+    uint64_t last_timer;
+    struct script_listener *listeners;
+    size_t listener_count;
+    struct ears *ears;   /* the sessions of listeners */
+    bool is_serving;     /* between lifecycle_begin and _end */
+    bool is_over;        /* after that: no new timers */
     bool is_retired;
 };
 
@@ -66,8 +76,10 @@ struct scripts {
     struct settings settings;
     struct generation *current, *retired;
     struct errors errors;
+    struct shared shared;
+    uint64_t last_task, generations;
     struct task *ready, **ready_tail; /* woken, to be continued this turn */
-    bool drain_posted, is_closing;
+    bool drain_posted, is_serving, is_watching, is_closing;
     struct layer *inbound_layer, *outbound_layer;
     size_t holds;
     void (*closed)(void *arg);

@@ -5,6 +5,7 @@
 
 #include "paths/wildcard.h"
 #include "script/answers.h"
+#include "script/listener.h"
 #include "script/message.h"
 
 /* The stack of a layer's coroutine. */
@@ -74,18 +75,30 @@ static bool drop(lua_State *L, struct task *task)
     return false;
 }
 
+/* A refusal, or a mistake: that stops the message, unless the script is one that may be left out. */
+static bool settle_error(lua_State *L, struct task *task)
+{
+    if (vm_has_metatable(L, AT_RESULT, &vm_fail_key)) {
+        refuse(L, task);
+        return false;
+    }
+    const char *text = lua_type(L, AT_RESULT) == LUA_TSTRING ? lua_tostring(L, AT_RESULT) : "the error is not a text";
+    if (task->script->entry->skips_errors) {
+        char id[ERROR_ID_SIZE];
+        task_report(task, text, id);
+        return true;
+    }
+    task_fail(task, text);
+    return false;
+}
+
 /* What the function has returned or raised; true when the next script shall see the message. */
 static bool settle(lua_State *L, struct task *task, int status)
 {
     if (status != LUA_OK && status != LUA_YIELD) {
         vm_enter(vm_of(L), L, task_budget(task)); /* a killed script must not take the report with it */
         message_keep_state(L, task, AT_MESSAGE);
-        if (vm_has_metatable(L, AT_RESULT, &vm_fail_key)) {
-            refuse(L, task);
-        } else {
-            task_fail(task, lua_type(L, AT_RESULT) == LUA_TSTRING ? lua_tostring(L, AT_RESULT) : "the error is not a text");
-        }
-        return false;
+        return settle_error(L, task);
     }
     vm_check(L); /* who was stopped has not succeeded, even if it caught the error */
     message_keep_state(L, task, AT_MESSAGE);
@@ -160,12 +173,17 @@ static happn_verdict refuse_busy(happn_message *message)
     return HAPPN_FAIL;
 }
 
+static bool is_of_scripts(const struct session *session)
+{
+    return session->protocol == &script_protocol || session->protocol == &listener_protocol;
+}
+
 static happn_verdict run_layer(struct scripts *scripts, happn_message *message, enum task_kind kind)
 {
     struct generation *generation = scripts->current;
     size_t index = 0;
     /* Calls of scripts do not pass through scripts: no layer can wake itself. */
-    if (message->session->protocol == &script_protocol || next_script(generation, message, &index) == NULL) {
+    if (is_of_scripts(message->session) || next_script(generation, message, &index) == NULL) {
         return HAPPN_NEXT;
     }
     struct task *task = task_new(generation, kind);

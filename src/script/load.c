@@ -248,7 +248,8 @@ static void read_config(lua_State *L, struct script *script, int table)
 
 static void check_keys(lua_State *L, struct script *script, int table)
 {
-    static const char *const known[] = {"name", "actions", "paths", "config", "inbound", "outbound", "routes"};
+    static const char *const known[] = {"name", "actions", "paths", "config", "inbound", "outbound", "routes", "start", "stop",
+                                        "save", "restore", "on_session", "on_security", "login"};
     lua_pushnil(L);
     while (lua_next(L, table) != 0) {
         size_t len = 0;
@@ -308,6 +309,13 @@ static int load(lua_State *L)
     read_config(L, script, 2);
     script->inbound = read_function(L, script, 2, "inbound");
     script->outbound = read_function(L, script, 2, "outbound");
+    script->start = read_function(L, script, 2, "start");
+    script->stop = read_function(L, script, 2, "stop");
+    script->save = read_function(L, script, 2, "save");
+    script->restore = read_function(L, script, 2, "restore");
+    script->on_session = read_function(L, script, 2, "on_session");
+    script->on_security = read_function(L, script, 2, "on_security");
+    script->login = read_function(L, script, 2, "login");
     if (script->entry->mount != NULL) {
         read_routes(L, script, 2);
     }
@@ -322,7 +330,8 @@ struct script *script_load(struct generation *generation, const struct script_en
         return NULL;
     }
     *script = (struct script){.generation = generation, .entry = entry, .file = entry->file, .name = entry->file};
-    script->inbound = script->outbound = script->config = LUA_NOREF;
+    script->inbound = script->outbound = script->config = script->start = script->stop = LUA_NOREF;
+    script->save = script->restore = script->on_session = script->on_security = script->login = LUA_NOREF;
     const struct scripts_options *options = &generation->scripts->settings.options;
     struct vm *vm = &generation->vm;
     vm_enter(vm, vm->L, (struct budget){(int64_t)options->instructions * 10, (int64_t)options->route_cpu * 1000000});

@@ -62,9 +62,10 @@ void message_push_context(lua_State *L, int index)
     push_known(L, index, "ctx");
 }
 
-static bool is_login(const struct task *task)
+/* One whose secrets are taken out. */
+static bool hides_secrets(const struct task *task)
 {
-    return task->message->request != NULL && task->message->request->action == ACTION_LOGIN;
+    return !task->script->entry->sees_secrets && task->message->request != NULL && task->message->request->action == ACTION_LOGIN;
 }
 
 /* Pushes the text as a Lua string without what scripts must not see. */
@@ -88,7 +89,7 @@ static void push_data(lua_State *L, struct task *task)
     data.ptr = happn_message_data(task->message, &data.len);
     if (data.ptr == NULL) {
         lua_pushnil(L);
-    } else if (is_login(task) && json_type_of(data) == JSON_OBJECT) {
+    } else if (hides_secrets(task) && json_type_of(data) == JSON_OBJECT) {
         push_without_secrets(L, data);
         size_t len;
         const char *text = lua_tolstring(L, -1, &len);
@@ -235,7 +236,7 @@ static void restore_secrets(lua_State *L, struct str original, struct str *chang
 void message_set_value(lua_State *L, struct task *task, int index)
 {
     struct str json = value_encode(L, index, "data");
-    if (is_login(task) && task->message->direction == HAPPN_INBOUND) {
+    if (hides_secrets(task) && task->message->direction == HAPPN_INBOUND) {
         struct str original;
         original.ptr = happn_message_data(task->message, &original.len);
         restore_secrets(L, original, &json);

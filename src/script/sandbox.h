@@ -19,6 +19,7 @@ void coroutine_push_library(lua_State *L);
 extern const char coroutine_wait_tag;
 /* Ends the C function: yields up to the task. k goes on when it is resumed. */
 int coroutine_wait(lua_State *L, lua_KFunction k);
+int coroutine_wait_with(lua_State *L, lua_KFunction k, lua_KContext context);
 
 /* api.c: the table `happn` of one script. */
 void api_push(lua_State *L, struct script *script);

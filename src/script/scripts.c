@@ -5,12 +5,17 @@
 #include "script/scripts.h"
 
 #include "base/error.h"
+#include "core/events.h"
 #include "script/api.h"
 #include "script/layer.h"
+#include "script/lifecycle.h"
+#include "script/listener.h"
 #include "script/route.h"
 #include "script/task.h"
+#include "script/timer.h"
+#include "security/security.h"
 
-enum { DEFAULT_MEMORY = 64 << 20, DEFAULT_INSTRUCTIONS = 10000000, DEFAULT_TASKS = 10000 };
+enum { DEFAULT_MEMORY = 64 << 20, DEFAULT_INSTRUCTIONS = 10000000, DEFAULT_TASKS = 10000, DEFAULT_SHARED = 16 << 20 };
 
 /* -- settings -- */
 
@@ -30,7 +35,7 @@ static bool copy_entries(struct arena *arena, const struct script_entry *from, s
     for (size_t i = 0; ok && i < count; i++) {
         entries[i] = from[i];
         entries[i].mount = !mounted ? NULL : from[i].mount != NULL ? from[i].mount : "";
-        ok = copy_text(arena, &entries[i].file) && copy_text(arena, &entries[i].mount);
+        ok = copy_text(arena, &entries[i].file) && copy_text(arena, &entries[i].mount) && copy_text(arena, &entries[i].user);
         if (ok && from[i].config_json != NULL) {
             entries[i].config_json = arena_str(arena, str_make(from[i].config_json, from[i].config_len)).ptr;
             ok = entries[i].config_json != NULL;
@@ -48,6 +53,7 @@ static void fill_defaults(struct scripts_options *options)
     options->route_cpu = options->route_cpu != 0 ? options->route_cpu : 1000;
     options->layer_wall = options->layer_wall != 0 ? options->layer_wall : 10000;
     options->route_wall = options->route_wall != 0 ? options->route_wall : 30000;
+    options->shared = options->shared != 0 ? options->shared : DEFAULT_SHARED;
     options->tasks = options->tasks != 0 ? options->tasks : DEFAULT_TASKS;
 }
 
@@ -59,7 +65,8 @@ static bool copy_settings(struct settings *settings, const struct scripts_option
     return copy_text(arena, &settings->options.root) &&
            copy_entries(arena, options->inbound, options->inbound_count, &settings->inbound, false) &&
            copy_entries(arena, options->outbound, options->outbound_count, &settings->outbound, false) &&
-           copy_entries(arena, options->routes, options->route_count, &settings->routes, true);
+           copy_entries(arena, options->routes, options->route_count, &settings->routes, true) &&
+           copy_entries(arena, options->others, options->other_count, &settings->others, false);
 }
 
 /* -- loading -- */
@@ -78,6 +85,8 @@ static int install(lua_State *L)
     api_install(L);
     message_install(L);
     session_install(L);
+    timer_install(L);
+    listener_install(L);
     http_install(L);
     sandbox_install(L);
     return 0;
@@ -94,7 +103,9 @@ static void note_failure(struct loading *loading, const happn_error *error)
 
 static bool is_same_entry(const struct script_entry *a, const struct script_entry *b)
 {
-    return strcmp(a->file, b->file) == 0 && a->mount == NULL && b->mount == NULL &&
+    bool same_user = a->user == b->user || (a->user != NULL && b->user != NULL && strcmp(a->user, b->user) == 0);
+    return strcmp(a->file, b->file) == 0 && a->mount == NULL && b->mount == NULL && same_user && a->is_trusted == b->is_trusted &&
+           a->sees_secrets == b->sees_secrets && a->skips_errors == b->skips_errors &&
            str_equal(str_make(a->config_json, a->config_len), str_make(b->config_json, b->config_len));
 }
 
@@ -148,6 +159,26 @@ static void load_routes(struct loading *loading)
     }
 }
 
+static bool does_something(const struct script *script, size_t timers, size_t listeners)
+{
+    const struct generation *generation = script->generation;
+    return script->start != LUA_NOREF || script->on_session != LUA_NOREF || script->on_security != LUA_NOREF || script->login != LUA_NOREF ||
+           generation->timer_count != timers || generation->listener_count != listeners;
+}
+
+static void load_others(struct loading *loading)
+{
+    const struct settings *settings = &loading->generation->scripts->settings;
+    for (size_t i = 0; i < settings->options.other_count; i++) {
+        size_t timers = loading->generation->timer_count, listeners = loading->generation->listener_count;
+        struct script *script = load_once(loading, &settings->others[i]);
+        if (script != NULL) {
+            require_function(loading, script, does_something(script, timers, listeners),
+                             "timer, listener, start, on_session, on_security or login: happn.every(\"1m\", fn) while it is loaded makes a timer");
+        }
+    }
+}
+
 static happn_status load_all(struct generation *generation, happn_error *error)
 {
     struct loading loading = {generation, error, 0};
@@ -164,6 +195,7 @@ static happn_status load_all(struct generation *generation, happn_error *error)
         return error_set(error, HAPPN_E_MEMORY, "out of memory");
     }
     load_routes(&loading);
+    load_others(&loading);
     return loading.failures == 0 ? HAPPN_OK : HAPPN_E_SCRIPT;
 }
 
@@ -194,6 +226,7 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error)
 void generation_free(struct generation *generation)
 {
     struct scripts *scripts = generation->scripts;
+    timers_end(generation); /* those of scripts that never served */
     vm_close(&generation->vm);
     task_free_pool(generation);
     arena_fini(&generation->arena);
@@ -202,7 +235,7 @@ void generation_free(struct generation *generation)
 
 void generation_release(struct generation *generation)
 {
-    if (!generation->is_retired || generation->running != NULL) {
+    if (!generation->is_retired || generation->running != NULL || generation->timers_closing != 0) {
         return;
     }
     struct scripts *scripts = generation->scripts;
@@ -218,6 +251,7 @@ void generation_release(struct generation *generation)
 static void retire(struct generation *generation)
 {
     struct scripts *scripts = generation->scripts;
+    lifecycle_end(generation);
     generation->is_retired = true;
     generation->next = scripts->retired;
     scripts->retired = generation;
@@ -261,8 +295,37 @@ static void close_layer(struct layer *layer)
 
 static void free_scripts(struct scripts *scripts)
 {
+    shared_fini(&scripts->shared);
     arena_fini(&scripts->settings.arena);
     memory_free(scripts->core->allocator, scripts);
+}
+
+/* Only for scripts that want to know: events cost a text each. */
+static void watch(struct scripts *scripts)
+{
+    bool wants = false;
+    for (struct script *script = scripts->current->all; script != NULL; script = script->next) {
+        wants = wants || script->on_session != LUA_NOREF || script->on_security != LUA_NOREF;
+    }
+    if (wants && !scripts->is_watching) {
+        scripts->is_watching = events_watch(scripts->core, lifecycle_event, scripts) == HAPPN_OK;
+    }
+}
+
+static void serve(struct scripts *scripts)
+{
+    watch(scripts);
+    if (scripts->core->security != NULL) {
+        scripts->core->security->scripted_auth = lifecycle_login;
+        scripts->core->security->scripted_auth_arg = scripts;
+    }
+    lifecycle_begin(scripts->current);
+}
+
+void scripts_begin(struct scripts *scripts)
+{
+    scripts->is_serving = true;
+    serve(scripts);
 }
 
 happn_status scripts_open(struct core *core, const struct scripts_options *options, struct scripts **out, happn_error *error)
@@ -274,6 +337,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     scripts->core = core;
     scripts->ready_tail = &scripts->ready;
     scripts->holds = 1;
+    shared_init(&scripts->shared, core->allocator, options->shared != 0 ? options->shared : DEFAULT_SHARED);
     arena_init(&scripts->settings.arena, core->allocator);
     happn_status status = copy_settings(&scripts->settings, options) ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "out of memory");
     if (status == HAPPN_OK && (scripts->current = generation_load(scripts, error)) == NULL) {
@@ -304,15 +368,23 @@ happn_status scripts_reload(struct scripts *scripts, happn_error *error)
         return HAPPN_E_SCRIPT;
     }
     struct generation *old = scripts->current;
+    if (lifecycle_hand_over(old, generation, error) != HAPPN_OK) {
+        generation_free(generation);
+        return HAPPN_E_SCRIPT;
+    }
     scripts->current = generation;
     retire(old);
+    if (scripts->is_serving) {
+        serve(scripts);
+    }
     return HAPPN_OK;
 }
 
 static bool cancel_one(struct generation *generation)
 {
     for (struct task *task = generation->running; task != NULL; task = task->next) {
-        if (!task->is_cancelled) {
+        if (!task->is_cancelled && !task->is_stopping) {
+            task->is_silent = task->kind == TASK_BACKGROUND;
             task_cancel(task, "the server is stopping");
             return true;
         }
@@ -351,6 +423,16 @@ static void release_later(void *scripts)
     scripts_release(scripts);
 }
 
+static void stop_watching(struct scripts *scripts)
+{
+    if (scripts->is_watching) {
+        events_unwatch(scripts->core, lifecycle_event, scripts);
+    }
+    if (scripts->core->security != NULL && scripts->core->security->scripted_auth_arg == scripts) {
+        scripts->core->security->scripted_auth = NULL;
+    }
+}
+
 void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg)
 {
     scripts->is_closing = true;
@@ -360,6 +442,7 @@ void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg
     close_layer(scripts->outbound_layer);
     scripts->core->script_route = NULL;
     scripts->core->scripts = NULL;
+    stop_watching(scripts);
     struct generation *current = scripts->current;
     scripts->current = NULL;
     retire(current);

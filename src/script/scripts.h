@@ -12,6 +12,10 @@ struct script_entry {
     const char *config_json; /* an object, NULL for none */
     size_t config_len;
     const char *mount;       /* routes only: what their paths start with, "" or NULL for nothing */
+    const char *user;        /* whose rights its timers and listeners have; NULL: nobody's */
+    bool sees_secrets;       /* logins show it password, token and digest */
+    bool skips_errors;       /* when a layer of it is wrong its message goes on without it */
+    bool is_trusted;         /* it may use happn.system, and its timers and listeners have all rights */
 };
 
 /* Zero means the default. Time is CPU time of the script for `cpu`, time on the clock for `wall`, in milliseconds. */
@@ -22,14 +26,19 @@ struct scripts_options {
     unsigned layer_cpu, route_cpu;   /* 100, 1000 */
     unsigned layer_wall, route_wall; /* 10 000, 30 000 */
     size_t tasks;               /* calls under way at the same time: 10 000 */
+    size_t shared;              /* bytes of happn.shared: 16 MiB */
     const struct script_entry *inbound, *outbound, *routes;
-    size_t inbound_count, outbound_count, route_count;
+    const struct script_entry *others; /* neither layers nor routes: timers, listeners, system events, logins */
+    size_t inbound_count, outbound_count, route_count, other_count;
 };
 
 /* Loads all scripts, then registers the layers (at this place of the chains, for good) and answers routes. Options are
  * copied. On failure nothing is registered, and error says file and line. */
 happn_status scripts_open(struct core *core, const struct scripts_options *options, struct scripts **out,
                           happn_error *error);
+
+/* Everything is there: listeners and timers begin, M.start runs. */
+void scripts_begin(struct scripts *scripts);
 
 /* Loads all scripts anew, all or nothing: on failure the old ones serve on. Calls under way finish in the old ones. */
 happn_status scripts_reload(struct scripts *scripts, happn_error *error);

@@ -106,11 +106,17 @@ struct task *task_new(struct generation *generation, enum task_kind kind)
         return NULL;
     }
     task->kind = kind;
+    task->starts = NULL;
+    task->call.together = 0;
+    task->id = ++generation->scripts->last_task;
+    task->started = uv_now(&generation->scripts->core->loop->uv);
+    task->work = (struct background){.function = LUA_NOREF, .arguments = LUA_NOREF, .results = LUA_NOREF};
     task->verdict = HAPPN_NEXT;
+    task->answer = LOGIN_FAILED;
     task->index = 0;
     task->script = NULL;
     task->deadline = 0;
-    task->is_parked = task->is_cancelled = false;
+    task->is_parked = task->is_cancelled = task->is_silent = task->is_stopping = false;
     link_running(task);
     return task;
 }
@@ -140,6 +146,18 @@ static void forget_caller(struct task *task)
         task->session->identity = NULL;
         task->session->is_trusted = false;
     }
+}
+
+struct actor task_actor(const struct task *task)
+{
+    if (task->kind == TASK_BACKGROUND) {
+        return task->work.actor;
+    }
+    if (task->message != NULL) {
+        const struct session *session = task->message->session;
+        return (struct actor){session->identity, session->is_trusted, session->script_depth};
+    }
+    return (struct actor){task->http != NULL ? core_http_identity(task->http) : NULL, false, 0};
 }
 
 enum { KEEP_BYTES = 65536 };
@@ -199,12 +217,12 @@ void task_free_pool(struct generation *generation)
 struct budget task_budget(const struct task *task)
 {
     const struct scripts_options *options = &task->scripts->settings.options;
-    bool is_route = task->kind == TASK_ROUTE;
+    bool is_route = task->kind == TASK_ROUTE || task->kind == TASK_BACKGROUND;
     return (struct budget){(int64_t)options->instructions * (is_route ? 10 : 1),
                            (int64_t)(is_route ? options->route_cpu : options->layer_cpu) * 1000000};
 }
 
-void task_fail(struct task *task, const char *text)
+void task_report(struct task *task, const char *text, char id[ERROR_ID_SIZE])
 {
     struct vm *vm = &task->generation->vm;
     struct error_report report = {.script = task->script != NULL ? task->script->file : "?",
@@ -212,28 +230,42 @@ void task_fail(struct task *task, const char *text)
                                   .source = vm->error_source,
                                   .line = vm->error_line,
                                   .text = text};
-    char id[ERROR_ID_SIZE], fields[40];
     if (task->message != NULL) {
         report.action.ptr = happn_message_action(task->message, &report.action.len);
         report.path.ptr = happn_message_path(task->message, &report.path.len);
-    } else {
+    } else if (task->http != NULL) {
         report.action = str_of(happn_http_method(task->http));
         report.path.ptr = happn_http_path(task->http, &report.path.len);
     }
     errors_report(&task->scripts->errors, task->scripts->core, &report, id);
+}
+
+void task_fail(struct task *task, const char *text)
+{
+    char id[ERROR_ID_SIZE], fields[40];
+    task_report(task, text, id);
     task->verdict = HAPPN_FAIL;
     if (task->message != NULL) {
         int len = snprintf(fields, sizeof fields, "{\"id\":\"%s\"}", id);
         happn_message_set_error(task->message, "ScriptError", "script failed", 0, fields, (size_t)len);
-        return;
+    } else if (task->kind == TASK_ROUTE) {
+        task->status = 500;
+        task->content_type[0] = '\0';
+        buf_clear(&task->body);
+        buf_add_format(&task->body, "{\"error\":{\"name\":\"ScriptError\",\"message\":\"script failed\",\"id\":\"%s\"}}", id);
     }
-    task->status = 500;
-    task->content_type[0] = '\0';
-    buf_clear(&task->body);
-    buf_add_format(&task->body, "{\"error\":{\"name\":\"ScriptError\",\"message\":\"script failed\",\"id\":\"%s\"}}", id);
 }
 
 /* -- running -- */
+
+/* What a task does together with others is its parent's. */
+static struct budget *budget_of(struct task *task)
+{
+    while (task->work.parent != NULL) {
+        task = task->work.parent;
+    }
+    return &task->budget;
+}
 
 /* True when the coroutine has ended, one way or the other. */
 static bool resume(struct task *task, int arguments)
@@ -242,10 +274,11 @@ static bool resume(struct task *task, int arguments)
     struct task *outer = vm->task;
     lua_State *co = task->co;
     int count;
+    struct budget *budget = budget_of(task);
     vm->task = task;
-    vm_enter(vm, co, task->budget);
+    vm_enter(vm, co, *budget);
     int status = lua_resume(co, NULL, arguments, &count);
-    task->budget = vm_leave(vm);
+    *budget = vm_leave(vm);
     vm->task = outer;
     if (status == LUA_YIELD) {
         lua_pop(co, count);
@@ -275,7 +308,7 @@ static void start_timer(struct task *task)
     }
     uint64_t now = uv_now(loop);
     if (task->deadline == 0) {
-        task->deadline = now + (task->kind == TASK_ROUTE ? options->route_wall : options->layer_wall);
+        task->deadline = now + (task->kind == TASK_ROUTE || task->kind == TASK_BACKGROUND ? options->route_wall : options->layer_wall);
     }
     uint64_t left = task->deadline > now ? task->deadline - now : 0;
     bool sleeps = task->call.is_sleep && task->call.sleep_ms < left;
@@ -307,10 +340,29 @@ static void close_thread(struct task *task)
     drop_thread(task);
 }
 
+void task_cancel_children(struct task *task)
+{
+    bool again = task->call.together != 0;
+    while (again) { /* cancelling may cause anything, so the list is looked at anew each time */
+        again = false;
+        for (struct task *child = task->generation->running; child != NULL && !again; child = child->next) {
+            if (child->work.parent == task && !child->is_cancelled) {
+                child->is_silent = again = true;
+                task_cancel(child, "another one failed");
+            }
+        }
+    }
+}
+
 static void stop(struct task *task, const char *why)
 {
+    task_cancel_children(task);
     close_thread(task);
     leave_session(task);
+    if (task->is_silent) {
+        task->verdict = HAPPN_FAIL;
+        return;
+    }
     task->generation->vm.error_source[0] = '\0';
     task->generation->vm.error_line = 0;
     task_fail(task, why);
@@ -359,6 +411,8 @@ static void finish(struct task *task)
 {
     if (task->kind == TASK_ROUTE) {
         route_finish(task);
+    } else if (task->kind == TASK_BACKGROUND) {
+        background_finish(task);
     } else {
         layer_finish(task);
     }
@@ -369,7 +423,9 @@ static void go_on(struct task *task)
     if (task->has_timer) {
         uv_timer_stop(&task->timer);
     }
-    if (run(task, 0)) {
+    lua_CFunction starts = task->starts;
+    task->starts = NULL;
+    if (starts != NULL ? task_start(task, starts) : run(task, 0)) {
         finish(task);
     }
 }

@@ -1,15 +1,19 @@
-/* A task: one message on its way through the scripts, or one request of a route; a pooled coroutine that may wait. */
+/* A task: one message on its way through the scripts, one request of a route, or work that nobody waits for; a pooled coroutine that may
+ * wait. */
 #ifndef HAPPN_SCRIPT_TASK_H
 #define HAPPN_SCRIPT_TASK_H
 
 #include "core/session.h"
+#include "happn/auth.h"
 #include "script/generation.h"
 
-enum task_kind { TASK_INBOUND, TASK_OUTBOUND, TASK_ROUTE };
+enum task_kind { TASK_INBOUND, TASK_OUTBOUND, TASK_ROUTE, TASK_BACKGROUND };
 
-/* The store operation or sleep that a task waits for; one at a time. */
+/* The store operation, sleep or group of tasks that a task waits for; one at a time. */
 struct call {
     struct request *request; /* prepared by the script, not yet given to the core */
+    size_t together;         /* tasks of happn.together that have not ended */
+    bool together_failed;    /* one of them */
     bool is_sleep, is_done;
     uint64_t sleep_ms;
     happn_error error;       /* status OK: result is JSON text */
@@ -19,6 +23,26 @@ struct call {
 /* What the script's view of a message or request points at; NULL when it has ended. Lives in a userdata. */
 struct task_view {
     struct task *task;
+};
+
+/* Whose rights its calls have, and how many scripts in a row led to it. */
+struct actor {
+    struct identity *identity; /* a reference; NULL: nobody */
+    bool is_trusted;
+    unsigned depth;
+};
+
+/* A background task's function of a script. */
+struct background {
+    int function;              /* reference in the registry */
+    bool owns_function;
+    int arguments;             /* reference of {n = 2, ...}, its own; LUA_NOREF: body has them, a JSON array */
+    struct actor actor;
+    struct task *parent;       /* of happn.together: uses up the parent's budget */
+    happn_login *login;        /* of M.login: who waits to be told */
+    int results, slot;         /* reference of the parent's list, and the place in it */
+    void (*ended)(void *owner);
+    void *owner;
 };
 
 struct task {
@@ -40,12 +64,19 @@ struct task {
     const char *hook;
     size_t index;                      /* of the script in its chain */
     const struct script_route *route;
+    struct background work;
+    lua_CFunction starts;              /* has yet to begin with this */
+    uint64_t id;                       /* for those who look at what runs */
+    uint64_t started;                  /* of the loop's clock */
     /* how it ends */
     happn_verdict verdict;
+    enum { LOGIN_FAILED, LOGIN_ACCEPTED, LOGIN_USUAL, LOGIN_REFUSED, LOGIN_REFUSED_BECAUSE } answer; /* of M.login; body has the name or the reason */
     int status;
     char content_type[128];
     struct buf body;
     /* where it is */
+    bool is_stopping; /* M.stop: it runs while others are cancelled */
+    bool is_silent; /* it ends without a word in the log */
     bool is_running, is_ready, is_parked, is_cancelled, has_timer;
     uint64_t deadline; /* of the loop's clock, 0 until it waits */
     uv_timer_t timer;
@@ -66,12 +97,20 @@ void task_cancel(struct task *task, const char *why);
 /* The budget of one call of this kind. */
 struct budget task_budget(const struct task *task);
 
+/* Logs the failure under an id. */
+void task_report(struct task *task, const char *text, char id[ERROR_ID_SIZE]);
 /* Logs the failure and gives the neutral error to the client. text is what went wrong. */
 void task_fail(struct task *task, const char *text);
 
 /* What a waiting task does when it has ended: layer.c and route.c. Releases it. */
 void layer_finish(struct task *task);
 void route_finish(struct task *task);
+void background_finish(struct task *task);
+
+/* Who a task's calls are made for. Borrowed. */
+struct actor task_actor(const struct task *task);
+/* Ends what the task waits for together. */
+void task_cancel_children(struct task *task);
 
 /* calls.c: the protocol of the sessions that tasks call through. */
 extern const struct protocol script_protocol;

@@ -406,7 +406,11 @@ void login_begin(struct happn_login *login)
     const struct security *security = login->security;
     struct str name = json_string(login->arena, json_get(login->credentials, "username"));
     login->username = security_user_name(security, login->arena, name);
-    if (security->auth == NULL || security->auth(login, security->auth_arg) == HAPPN_AUTH_USUAL) {
+    bool is_usual = security->auth == NULL || security->auth(login, security->auth_arg) == HAPPN_AUTH_USUAL;
+    if (is_usual && security->scripted_auth != NULL) {
+        is_usual = security->scripted_auth(login, security->scripted_auth_arg) == HAPPN_AUTH_USUAL;
+    }
+    if (is_usual) {
         by_usual_way(login);
     }
 }

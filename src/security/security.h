@@ -83,6 +83,8 @@ struct security {
     struct identity *live;         /* logins that keep a connection */
     happn_auth_fn auth;            /* the host's own way to log in; NULL: none */
     void *auth_arg;
+    happn_auth_fn scripted_auth;   /* asked after the host's: a script's; NULL: none */
+    void *scripted_auth_arg;
     bool is_loading;
 };
 

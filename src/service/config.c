@@ -268,31 +268,69 @@ static happn_status read_choice(struct reader *reader, const struct key *key, st
     return status != HAPPN_OK ? status : fail_at(reader, value.ptr, "%s must be one of %s", key->path, key->choices);
 }
 
-static happn_status read_script_members(struct reader *reader, const struct key *key, struct str value,
-                                        struct config_script *out)
+static happn_status read_script_mount(struct reader *reader, struct str value, struct config_script *out)
 {
-    for (struct json_iter it = json_iter(value); json_next(&it);) {
-        if (json_text_is(it.key, STR_LIT("script"))) {
-            happn_status status = read_text(reader, "script", it.value, &out->file);
-            if (status != HAPPN_OK) {
-                return status;
-            }
-        } else if (json_text_is(it.key, STR_LIT("config"))) {
-            out->config = arena_str(&reader->config->arena, it.value);
-        } else if (json_text_is(it.key, STR_LIT("mount")) && key->kind == ROUTES) {
-            happn_status status = read_text(reader, "mount", it.value, &out->mount);
-            if (status != HAPPN_OK) {
-                return status;
-            }
-            if (!str_starts(out->mount, STR_LIT("/"))) {
-                return fail_at(reader, it.value.ptr, "mount must begin with a slash");
-            }
-        } else {
-            return fail_at(reader, it.key.ptr - 1, "an entry of %s has the members script%s and config, not %.*s", key->path,
-                           key->kind == ROUTES ? ", mount" : "", (int)(it.key.len > 60 ? 60 : it.key.len), it.key.ptr);
-        }
+    happn_status status = read_text(reader, "mount", value, &out->mount);
+    if (status == HAPPN_OK && !str_starts(out->mount, STR_LIT("/"))) {
+        return fail_at(reader, value.ptr, "mount must begin with a slash");
     }
+    return status;
+}
+
+static happn_status read_script_flag(struct reader *reader, const char *name, struct str value, bool *out)
+{
+    if (json_type_of(value) != JSON_BOOL) {
+        return fail_at(reader, value.ptr, "%s must be true or false", name);
+    }
+    *out = json_true(value);
     return HAPPN_OK;
+}
+
+/* What becomes of a message when its layer is wrong. */
+static happn_status read_script_on_error(struct reader *reader, struct str value, struct config_script *out)
+{
+    happn_status status = read_text(reader, "onError", value, &out->on_error);
+    if (status == HAPPN_OK && !str_is(out->on_error, "reject") && !str_is(out->on_error, "skip")) {
+        return fail_at(reader, value.ptr, "onError must be \"reject\" or \"skip\"");
+    }
+    return status;
+}
+
+static happn_status read_script_member(struct reader *reader, const struct key *key, const struct json_iter *it, struct config_script *out)
+{
+    if (json_text_is(it->key, STR_LIT("script"))) {
+        return read_text(reader, "script", it->value, &out->file);
+    }
+    if (json_text_is(it->key, STR_LIT("config"))) {
+        out->config = arena_str(&reader->config->arena, it->value);
+        return HAPPN_OK;
+    }
+    if (json_text_is(it->key, STR_LIT("mount")) && key->kind == ROUTES) {
+        return read_script_mount(reader, it->value, out);
+    }
+    if (json_text_is(it->key, STR_LIT("user"))) {
+        return read_text(reader, "user", it->value, &out->user);
+    }
+    if (json_text_is(it->key, STR_LIT("trusted"))) {
+        return read_script_flag(reader, "trusted", it->value, &out->is_trusted);
+    }
+    if (json_text_is(it->key, STR_LIT("secrets"))) {
+        return read_script_flag(reader, "secrets", it->value, &out->sees_secrets);
+    }
+    if (json_text_is(it->key, STR_LIT("onError")) && key->kind != ROUTES) {
+        return read_script_on_error(reader, it->value, out);
+    }
+    return fail_at(reader, it->key.ptr - 1, "an entry of %s has the members script, config, %s, user, trusted and secrets, not %.*s", key->path,
+                   key->kind == ROUTES ? "mount" : "onError", (int)(it->key.len > 60 ? 60 : it->key.len), it->key.ptr);
+}
+
+static happn_status read_script_members(struct reader *reader, const struct key *key, struct str value, struct config_script *out)
+{
+    happn_status status = HAPPN_OK;
+    for (struct json_iter it = json_iter(value); status == HAPPN_OK && json_next(&it);) {
+        status = read_script_member(reader, key, &it, out);
+    }
+    return status;
 }
 
 static happn_status read_script(struct reader *reader, const struct key *key, struct str value, struct config_script *out)

@@ -11,6 +11,9 @@ struct config_script {
     struct str file;   /* as it was written */
     struct str mount;  /* of a route: "/api"; empty: none */
     struct str config; /* raw JSON value, or not set */
+    struct str user;   /* whose rights its own work has; empty: nobody's */
+    struct str on_error; /* "reject", "skip"; empty: reject */
+    bool is_trusted, sees_secrets;
 };
 
 struct config_scripts {

@@ -10,14 +10,18 @@ static void fill(struct script_entry *entries, const struct config_scripts *scri
         entries[i] = (struct script_entry){.file = item->file.ptr,
                                            .config_json = item->config.ptr,
                                            .config_len = item->config.len,
-                                           .mount = item->mount.ptr};
+                                           .mount = item->mount.ptr,
+                                           .user = item->user.ptr,
+                                           .is_trusted = item->is_trusted,
+                                           .sees_secrets = item->sees_secrets,
+                                           .skips_errors = str_is(item->on_error, "skip")};
     }
 }
 
 happn_status service_open_scripts(happn_service *service, happn_error *error)
 {
     struct config *config = &service->config;
-    size_t count = config->inbound.count + config->outbound.count + config->routes.count;
+    size_t count = config->inbound.count + config->outbound.count + config->routes.count + config->scripts.count;
     if (count == 0) {
         return HAPPN_OK;
     }
@@ -36,10 +40,14 @@ happn_status service_open_scripts(happn_service *service, happn_error *error)
                                       .outbound = entries + config->inbound.count,
                                       .outbound_count = config->outbound.count,
                                       .routes = entries + config->inbound.count + config->outbound.count,
-                                      .route_count = config->routes.count};
+                                      .route_count = config->routes.count,
+                                      .others = entries + (count - config->scripts.count),
+                                      .other_count = config->scripts.count,
+                                      .shared = (size_t)config->script_shared};
     fill(entries, &config->inbound);
     fill(entries + config->inbound.count, &config->outbound);
     fill(entries + config->inbound.count + config->outbound.count, &config->routes);
+    fill(entries + (count - config->scripts.count), &config->scripts);
     return scripts_open(&service->core, &options, &service->scripts, error);
 }
 

@@ -242,6 +242,9 @@ static void start_rest(happn_service *service, happn_status status, const happn_
         status = status == HAPPN_OK ? open_rest(service, &error) : status;
         service->state = status == HAPPN_OK ? SERVICE_OPEN : SERVICE_FAILED;
     }
+    if (status == HAPPN_OK && service->scripts != NULL) {
+        scripts_begin(service->scripts);
+    }
     if (status == HAPPN_OK && service->listener != NULL) {
         log_write(service->core.log, LOG_INFO, "service", "listening on port %d", listener_port(service->listener));
     }

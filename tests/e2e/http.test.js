@@ -17,7 +17,7 @@ test.before(async () => {
     name = "echo",
     ["GET /headers"] = function(req) return { custom = req.headers["x-custom"], host = req.headers["host"], q = req.query.q } end,
     ["POST /body"] = function(req) return 200, { got = #req:text() } end,
-    ["GET /slow"] = function(req) happn.sleep(0.02) return { slow = true } end,
+    ["GET /slow"] = function(req) happn.sleep("20ms") return { slow = true } end,
     ["GET /big"] = function(req) return 200, ("x"):rep(2000000), { ["content-type"] = "text/plain" } end,
     ["GET /inject"] = function(req) return 200, "a", { ["x-bad"] = "a\\r\\nset-cookie: b=c" } end,
   }`);

@@ -105,5 +105,97 @@ test('a script\'s calls have the rights of whoever they are made for, one after 
     assert.deepEqual([await get('ann', 'bob'), await get('bob', 'bob')], ['AccessDenied', 'of bob']);
   }
   await client.disconnect();
+  await server.stop();
   fs.rmSync(folder, { recursive: true });
 });
+
+test('on a secured service scripts act as the user of their entry, hear of sessions, and log people in', async (t) => {
+  const { startSecured, Admin, ask } = require('./support/admin');
+  const { folder, file } = scripts({
+    'work.lua': `
+      happn.on("/orders/*", function(data, meta)
+        local ok, e = pcall(happn.set, "/log/" .. data.id, { by = meta.modified_by })
+        happn.shared.set("log", { ok = ok, error = not ok and e.message or nil })
+      end)
+      return {
+        on_session = function(event, session) happn.shared.incr("event:" .. event .. ":" .. (session.username or "-")) end,
+        on_security = function(event, detail) happn.shared.incr("security") end,
+        login = function(login, from)
+          if login.code == nil then return nil end
+          if login.code == "bug" then error("a mistake") end
+          if login.code == "late" then happn.fail("Late", "come earlier") end
+          happn.sleep(1)
+          return login.code == "1234" and "ann"
+        end,
+      }`,
+    'route.lua': 'return { ["GET /{name}"] = function(req) return { value = happn.shared.get(req.params.name) } end }',
+  });
+  const server = await startSecured({}, { services: {
+    script: { config: { root: folder, scripts: [{ script: 'work.lua', user: 'robot', secrets: true }] } },
+    connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }] } },
+  } });
+  t.after(() => server.child.kill('SIGKILL'));
+  const boss = await Admin.login(server.port);
+  const shared = async (name) => (await ask(server.port, 'GET', `/r/${name}`, { headers: { authorization: `Bearer ${boss.token}` } })).json.value;
+  const until = async (name, test) => {
+    for (;;) {
+      const value = await shared(name);
+      if (test(value)) return value;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await boss.user('ann', { '/orders/*': { actions: ['*'] } });
+  await until('security', (n) => n > 0);
+  const login = (code) => ask(server.port, 'POST', '/auth/login', { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username: 'x', password: code }) });
+  assert.equal((await login('1')).status, 401, 'without a code it goes the usual way');
+
+  const client = await Client.connect('13', server.port, { username: 'ann', password: 'ann-pw' });
+  await until('event:authentic:ann', (n) => n >= 1);
+  // The user robot does not exist yet, then may only listen, then may do both.
+  await client.set('/orders/1', { id: 1 });
+  await boss.user('robot', { '/orders/*': { actions: ['on'] } });
+  const reloaded = server.nextLine(/scripts were loaded/);
+  server.child.kill('SIGHUP');
+  await reloaded;
+  await client.set('/orders/2', { id: 2 });
+  assert.deepEqual(await until('log', (value) => value), { ok: false, error: 'unauthorized' });
+  await boss.call('upsertGroup', { group: { name: 'of-robot', permissions: { '/log/*': { actions: ['set'] } } } });
+  await client.set('/orders/3', { id: 3 });
+  await until('log', (value) => value.ok);
+  const eye = await Client.connect('13', server.port, { username: '_ADMIN', password: 'secret' });
+  assert.equal((await eye.get('/log/3')).by, 'ann');
+  assert.equal(await eye.get('/log/1'), null);
+  await eye.disconnect();
+  await client.disconnect();
+  await until('event:disconnect:ann', (n) => n >= 1);
+
+  // Logins by a code: over a plain WebSocket, as happn clients send what is in their credentials.
+  const answers = {};
+  for (const code of ['1234', '9', 'late', 'bug']) answers[code] = await loginBy(server.port, { username: 'whoever', code });
+  assert.equal(answers['1234'].data.user?.username ?? answers['1234'].data.username, 'ann');
+  assert.equal(answers['9']._meta.error.message, 'Invalid credentials');
+  assert.equal(answers.late._meta.error.message, 'come earlier');
+  assert.equal(answers.bug._meta.error.message, 'the login script failed');
+  await server.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
+/** Logs in over a raw connection, resolves with the answer. */
+function loginBy(port, data) {
+  const WebSocket = require('ws');
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/primus/?_primuscb=1-0`);
+    socket.on('error', reject);
+    socket.on('open', () => {
+      socket.send(JSON.stringify({ action: 'configure-session', eventId: 1, data: { protocol: 'happn_4', browser: false } }));
+      socket.send(JSON.stringify({ action: 'login', eventId: 2, data }));
+    });
+    socket.on('message', (text) => {
+      const message = JSON.parse(text);
+      if (message._meta && message._meta.action === 'login') {
+        socket.close();
+        resolve(message);
+      }
+    });
+  });
+}

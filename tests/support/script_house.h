@@ -107,6 +107,25 @@ HELPER void expect_part(struct str text, const char *part)
     }
 }
 
+/* Whether the object has all these members; in which order a table of Lua's is written is Lua's affair. */
+HELPER bool has_members(struct str object, const char *members)
+{
+    bool has_all = json_type_of(object) == JSON_OBJECT;
+    for (struct json_iter it = json_iter(str_of(members)); has_all && json_next(&it);) {
+        char name[40];
+        snprintf(name, sizeof name, "%.*s", (int)it.key.len, it.key.ptr);
+        has_all = str_equal(json_get(object, name), it.value);
+    }
+    return has_all;
+}
+
+HELPER void expect_members(struct str object, const char *members)
+{
+    if (!has_members(object, members)) {
+        fail_msg("%s are not in %.*s", members, (int)object.len, object.ptr);
+    }
+}
+
 HELPER void expect_data(struct peer *peer, const char *data)
 {
     struct str frame = hear(peer);

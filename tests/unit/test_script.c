@@ -772,7 +772,7 @@ static void closing_ends_what_waits(void **state)
     struct peer peer, sleeper;
     use_inbound("wait.lua", "return { actions = {'set'}, inbound = function(msg)\n"
                             "  local x <close> = setmetatable({}, { __close = function() pcall(happn.get, '/x'); while true do end end })\n"
-                            "  if msg.path == '/sleep' then happn.sleep(1000) end\n"
+                            "  if msg.path == '/sleep' then happn.sleep('1000s') end\n"
                             "  happn.get('/x')\n"
                             "end }");
     use_routes("orders.lua", "/o", orders);
