@@ -1,7 +1,6 @@
 #include "base/loop.h"
 
 #include <string.h>
-#include <time.h>
 
 struct loop_post {
     loop_fn fn;
@@ -118,12 +117,4 @@ void loop_flush_remove(struct loop *loop, struct loop_flush *flush)
     if (*at != NULL) {
         *at = flush->next;
     }
-}
-
-int64_t loop_now_ms(const struct loop *loop)
-{
-    (void)loop;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -16,6 +16,13 @@ struct loop_flush {
     struct loop_flush *next;
 };
 
+/* Set by clock_freeze (base/clock.h): a time that passes only when it is told to. */
+struct loop_clock {
+    bool is_frozen;
+    int64_t began;  /* milliseconds since 1970 at tick 0 */
+    uint64_t ticks;
+};
+
 struct loop {
     uv_loop_t uv;
     const struct allocator *allocator;
@@ -26,6 +33,7 @@ struct loop {
     struct loop_post *posts, **posts_tail; /* under lock */
     bool stopping;                         /* under lock */
     struct loop_flush *flushes;
+    struct loop_clock clock;
     pthread_t thread;                      /* the thread that runs the loop */
 };
 
@@ -44,7 +52,7 @@ happn_status loop_post(struct loop *loop, loop_fn fn, void *arg);
 void loop_flush_add(struct loop *loop, struct loop_flush *flush);
 void loop_flush_remove(struct loop *loop, struct loop_flush *flush);
 
-/* Milliseconds since 1970, from the injectable clock. */
+/* Milliseconds since 1970, by the loop's clock (base/clock.h). */
 int64_t loop_now_ms(const struct loop *loop);
 
 #endif

@@ -1,5 +1,6 @@
 /* Requests on their way: written, sent, answered, forgotten by the server, given up. */
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "client/client.h"
 #include "json/write.h"
@@ -89,13 +90,13 @@ static uint64_t next_due(const happn_client *client)
 /* The timer only ever has to ring early enough: answers leave it alone, and when it rings too early it is set again. */
 static void set_timer(happn_client *client)
 {
-    uint64_t due = next_due(client), now = uv_now(&client->loop->uv);
+    uint64_t due = next_due(client), now = loop_ticks(client->loop);
     if (due == UINT64_MAX) {
         return;
     }
     uint64_t wait = due > now ? due - now : 0;
-    if (!uv_is_active((uv_handle_t *)&client->timer) || uv_timer_get_due_in(&client->timer) > wait) {
-        uv_timer_start(&client->timer, requests_on_timer, wait, 0);
+    if (!uv_is_active((uv_handle_t *)&client->timer) || loop_timer_due_in(client->loop, &client->timer) > wait) {
+        loop_timer_start(client->loop, &client->timer, requests_on_timer, wait, 0);
     }
 }
 
@@ -103,7 +104,7 @@ static void add_deadline(happn_client *client, struct pending *pending, uint64_t
 {
     bool usual = timeout_ms == 0 || timeout_ms == client->timeout_ms;
     struct deadlines *list = &client->deadlines[usual ? USUAL : SPECIAL];
-    pending->due = uv_now(&client->loop->uv) + (timeout_ms != 0 ? timeout_ms : client->timeout_ms);
+    pending->due = loop_ticks(client->loop) + (timeout_ms != 0 ? timeout_ms : client->timeout_ms);
     struct pending *before = list->last;
     while (before != NULL && before->due > pending->due) {
         before = before->previous;
@@ -188,7 +189,7 @@ void requests_fail_all(happn_client *client, const happn_error *error)
 void requests_on_timer(uv_timer_t *timer)
 {
     happn_client *client = timer->data;
-    uint64_t now = uv_now(&client->loop->uv);
+    uint64_t now = loop_ticks(client->loop);
     for (int i = 0; i < 2; i++) {
         struct deadlines *list = &client->deadlines[i];
         while (!client->is_closing && list->first != NULL && list->first->due <= now) {

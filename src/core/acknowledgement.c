@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "core/publisher.h"
 #include "core/session.h"
 
@@ -22,7 +23,7 @@ struct acknowledgement {
     size_t count, room;
     size_t outstanding;        /* acknowledgements still to come */
     bool is_short;             /* somebody went away, or was not noted */
-    uint64_t deadline;         /* of uv_now */
+    uint64_t deadline;         /* of loop_ticks */
     struct publication_results results;
     struct str event_id;       /* raw; in bytes */
     struct str id;             /* "<session>-<event id>"; in bytes */
@@ -120,7 +121,7 @@ static void finish(struct acknowledgement *one)
 static void on_time(uv_timer_t *timer)
 {
     struct core *core = timer->data;
-    uint64_t now = uv_now(&core->loop->uv);
+    uint64_t now = loop_ticks(core->loop);
     while (core->acknowledgements != NULL && core->acknowledgements->deadline <= now) {
         struct acknowledgement *one = core->acknowledgements;
         unlink_one(one);
@@ -135,9 +136,9 @@ static void set_timer(struct core *core)
         uv_timer_stop(&core->timer);
         return;
     }
-    uint64_t now = uv_now(&core->loop->uv), deadline = core->acknowledgements->deadline;
+    uint64_t now = loop_ticks(core->loop), deadline = core->acknowledgements->deadline;
     core->timer.data = core;
-    uv_timer_start(&core->timer, on_time, deadline > now ? deadline - now : 0, 0);
+    loop_timer_start(core->loop, &core->timer, on_time, deadline > now ? deadline - now : 0, 0);
 }
 
 void acknowledgement_wait(struct acknowledgement *one, const struct publication_results *results)
@@ -148,7 +149,7 @@ void acknowledgement_wait(struct acknowledgement *one, const struct publication_
         finish(one);
         return;
     }
-    one->deadline = uv_now(&core->loop->uv) + (uint64_t)core->acknowledge_ms;
+    one->deadline = loop_ticks(core->loop) + (uint64_t)core->acknowledge_ms;
     one->previous = core->last_acknowledgement;
     *(one->previous != NULL ? &one->previous->next : &core->acknowledgements) = one;
     core->last_acknowledgement = one;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "core/events.h"
@@ -302,7 +303,7 @@ static void on_sweep(uv_timer_t *timer)
 
 void gate_start(struct core *core)
 {
-    uv_timer_start(&core->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    loop_timer_start(core->loop, &core->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     uv_unref((uv_handle_t *)&core->sweep); /* it keeps nobody waiting */
 }
 

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "script/sandbox.h"
 #include "security/identity.h"
 
@@ -109,7 +110,7 @@ struct task *task_new(struct generation *generation, enum task_kind kind)
     task->starts = NULL;
     task->call.together = 0;
     task->id = ++generation->scripts->last_task;
-    task->started = uv_now(&generation->scripts->core->loop->uv);
+    task->started = loop_ticks(generation->scripts->core->loop);
     task->work = (struct background){.function = LUA_NOREF, .arguments = LUA_NOREF, .results = LUA_NOREF};
     task->verdict = HAPPN_NEXT;
     task->answer = LOGIN_FAILED;
@@ -299,20 +300,20 @@ static void on_timer(uv_timer_t *timer);
 /* Wakes a sleeper, and ends what waits for too long. */
 static void start_timer(struct task *task)
 {
-    uv_loop_t *loop = &task->scripts->core->loop->uv;
+    struct loop *loop = task->scripts->core->loop;
     const struct scripts_options *options = &task->scripts->settings.options;
     if (!task->has_timer) {
-        uv_timer_init(loop, &task->timer);
+        uv_timer_init(&loop->uv, &task->timer);
         task->timer.data = task;
         task->has_timer = true;
     }
-    uint64_t now = uv_now(loop);
+    uint64_t now = loop_ticks(loop);
     if (task->deadline == 0) {
         task->deadline = now + (task->kind == TASK_ROUTE || task->kind == TASK_BACKGROUND ? options->route_wall : options->layer_wall);
     }
     uint64_t left = task->deadline > now ? task->deadline - now : 0;
     bool sleeps = task->call.is_sleep && task->call.sleep_ms < left;
-    uv_timer_start(&task->timer, on_timer, sleeps ? task->call.sleep_ms : left, 0);
+    loop_timer_start(loop, &task->timer, on_timer, sleeps ? task->call.sleep_ms : left, 0);
 }
 
 /* Hands the prepared request to the core; true when the answer is there. */
@@ -488,7 +489,7 @@ void task_cancel(struct task *task, const char *why)
 static void on_timer(uv_timer_t *timer)
 {
     struct task *task = timer->data;
-    if (task->call.is_sleep && uv_now(timer->loop) < task->deadline) {
+    if (task->call.is_sleep && loop_ticks(task->scripts->core->loop) < task->deadline) {
         task->call.is_done = true;
         go_on(task);
         return;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "script/background.h"
 #include "script/duration.h"
 #include "security/identity.h"
@@ -100,7 +101,7 @@ static void fire(uv_timer_t *handle)
     if (task == NULL) {
         note_busy(timer);
         if (!timer->repeats) {
-            uv_timer_start(handle, fire, 1000, 0); /* once is not never */
+            loop_timer_start(timer->script->generation->scripts->core->loop, handle, fire, 1000, 0); /* once is not never */
         }
         return;
     }
@@ -117,10 +118,11 @@ static void fire(uv_timer_t *handle)
 
 static void begin(struct script_timer *timer)
 {
-    uv_timer_init(&timer->script->generation->scripts->core->loop->uv, &timer->handle);
+    struct loop *loop = timer->script->generation->scripts->core->loop;
+    uv_timer_init(&loop->uv, &timer->handle);
     timer->handle.data = timer;
     timer->has_handle = true;
-    uv_timer_start(&timer->handle, fire, timer->ms, timer->repeats ? timer->ms : 0);
+    loop_timer_start(loop, &timer->handle, fire, timer->ms, timer->repeats ? timer->ms : 0);
 }
 
 void timers_begin(struct generation *generation)
