@@ -31,7 +31,7 @@ struct delivery {
 
 static bool wants_posted(const struct publication *publication, const struct channel *channel)
 {
-    return publication->event == EVENT_SET && channel->references != NULL && channel->references->merge;
+    return publication->event == EVENT_SET && channel->reference.merge;
 }
 
 static struct kept *find_kept(struct delivery *delivery, const struct channel *channel, bool merge)
@@ -40,7 +40,7 @@ static struct kept *find_kept(struct delivery *delivery, const struct channel *c
         struct kept *kept = &delivery->kept[i];
         if (kept->payload != NULL && kept->protocol == channel->session->protocol && kept->merge == merge &&
             kept->rev == channel->session->shows_rev && kept->depth == channel->subscription.depth &&
-            str_equal(kept->channel, channel->text)) {
+            str_equal(kept->channel, channel_text(channel))) {
             return kept;
         }
     }
@@ -76,7 +76,7 @@ static struct payload *payload_for(struct delivery *delivery, const struct chann
     if (kept->payload != NULL) {
         payload_unref(kept->payload);
     }
-    *kept = (struct kept){channel->session->protocol, channel->text, merge, channel->session->shows_rev,
+    *kept = (struct kept){channel->session->protocol, channel_text(channel), merge, channel->session->shows_rev,
                           channel->subscription.depth, payload};
     return payload;
 }
@@ -134,7 +134,7 @@ static bool is_meant(const struct delivery *delivery, const struct session *sess
 static size_t references_of(const struct channel *channel)
 {
     size_t count = 0;
-    for (const struct reference *entry = channel->references; entry != NULL; entry = entry->next) {
+    for (const struct reference *entry = &channel->reference; entry != NULL; entry = entry->next) {
         count++;
     }
     return count;
@@ -143,7 +143,7 @@ static size_t references_of(const struct channel *channel)
 static void deliver_to(struct subscription *subscription, void *arg)
 {
     struct delivery *delivery = arg;
-    struct channel *channel = subscription->owner;
+    struct channel *channel = (struct channel *)subscription;
     struct publication *publication = delivery->publication;
     struct session *session = channel->session;
     if (session->link == NULL || !is_meant(delivery, session)) {

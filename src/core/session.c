@@ -84,7 +84,7 @@ static size_t hash_text(struct str text)
 static struct channel **find_channel(struct session *session, struct str text)
 {
     struct channel **at = &session->channels[hash_text(text) & (session->channel_slots - 1)];
-    while (*at != NULL && !str_equal((*at)->text, text)) {
+    while (*at != NULL && !str_equal(channel_text(*at), text)) {
         at = &(*at)->next;
     }
     return at;
@@ -106,7 +106,7 @@ static bool grow_channels(struct session *session)
         while (session->channels[i] != NULL) {
             struct channel *channel = session->channels[i];
             session->channels[i] = channel->next;
-            struct channel **at = &table[hash_text(channel->text) & (slots - 1)];
+            struct channel **at = &table[hash_text(channel_text(channel)) & (slots - 1)];
             channel->next = *at;
             *at = channel;
         }
@@ -117,30 +117,23 @@ static bool grow_channels(struct session *session)
     return true;
 }
 
+/* "/SET@/a/b" ends with its pattern "/a/b"; texts that were written otherwise have theirs behind them. */
 static struct channel *new_channel(struct session *session, struct str text, struct str pattern)
 {
-    size_t size = sizeof(struct channel) + text.len + pattern.len;
-    struct channel *channel = memory_zalloc(session->core->allocator, size);
+    bool has_pattern = str_ends(text, pattern);
+    size_t len = text.len + (has_pattern ? 0 : pattern.len);
+    struct channel *channel = memory_zalloc(session->core->allocator, sizeof *channel + len);
     if (channel == NULL) {
         return NULL;
     }
     memcpy(channel->bytes, text.ptr, text.len);
-    memcpy(channel->bytes + text.len, pattern.ptr, pattern.len);
-    channel->session = session;
-    channel->text = str_make(channel->bytes, text.len);
-    channel->subscription.pattern = str_make(channel->bytes + text.len, pattern.len);
-    channel->subscription.owner = channel;
-    return channel;
-}
-
-static void add_reference(struct channel *channel, struct reference *reference)
-{
-    struct reference **at = &channel->references;
-    while (*at != NULL) {
-        at = &(*at)->next; /* the first one decides the channel's form, so the order is kept */
+    if (!has_pattern) {
+        memcpy(channel->bytes + text.len, pattern.ptr, pattern.len);
     }
-    *at = reference;
-    channel->session->reference_count++;
+    channel->session = session;
+    channel->text_len = (uint32_t)text.len;
+    channel->subscription.pattern = str_make(channel->bytes + len - pattern.len, pattern.len);
+    return channel;
 }
 
 /* Several depths on one channel: the deepest decides who hears of it, and each message says how deep it really is, for the
@@ -155,9 +148,9 @@ static void widen(struct channel *channel, int depth)
     struct subscriptions *index = channel->session->core->subscriptions;
     int before = subscription->depth;
     subscriptions_remove(index, subscription);
-    subscription->depth = depth;
+    subscription->depth = (unsigned char)depth;
     if (subscriptions_add(index, subscription) != HAPPN_OK) {
-        subscription->depth = before;
+        subscription->depth = (unsigned char)before;
         (void)!subscriptions_add(index, subscription);
     }
 }
@@ -177,9 +170,9 @@ static struct channel *join_channel(struct session *session, struct str text, st
     if (channel == NULL) {
         return NULL;
     }
-    channel->subscription.events = (unsigned char)events;
-    channel->subscription.language = (unsigned char)language;
-    channel->subscription.depth = depth;
+    channel->subscription.events = (unsigned)events & EVENT_ALL;
+    channel->subscription.language = language == WILDCARD_SEGMENT;
+    channel->subscription.depth = (unsigned char)depth;
     if (subscriptions_add(session->core->subscriptions, &channel->subscription) != HAPPN_OK) {
         memory_free(session->core->allocator, channel);
         return NULL;
@@ -190,25 +183,34 @@ static struct channel *join_channel(struct session *session, struct str text, st
     return channel;
 }
 
-happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern,
-                               const struct subscribing *how, uint64_t *reference)
+/* Later ones stand behind the oldest, because that one decides the channel's form. NULL: no memory. */
+static struct reference *add_reference(struct channel *channel)
+{
+    struct reference *last = &channel->reference;
+    if (last->number != 0) {
+        while (last->next != NULL) {
+            last = last->next;
+        }
+        last = last->next = memory_zalloc(channel->session->core->allocator, sizeof *last);
+    }
+    channel->session->reference_count += last != NULL;
+    return last;
+}
+
+happn_status session_subscribe(struct session *session, struct str text, struct str pattern, const struct subscribing *how,
+                               uint64_t *reference)
 {
     if (session->reference_count >= session->core->limits.subscriptions) {
         return HAPPN_E_LIMIT;
     }
-    struct reference *entry = memory_zalloc(session->core->allocator, sizeof *entry);
+    struct channel *channel = join_channel(session, text, pattern, how->events, how->language, how->depth);
+    struct reference *entry = channel != NULL ? add_reference(channel) : NULL;
     if (entry == NULL) {
-        return HAPPN_E_MEMORY;
-    }
-    struct channel *channel = join_channel(session, channel_text, pattern, how->events, how->language, how->depth);
-    if (channel == NULL) {
-        memory_free(session->core->allocator, entry);
         return HAPPN_E_MEMORY;
     }
     entry->number = ++session->core->last_reference;
     entry->merge = how->merge;
     entry->listener = how->listener;
-    add_reference(channel, entry);
     *reference = entry->number;
     return HAPPN_OK;
 }
@@ -228,10 +230,18 @@ static bool is_dropped(const struct reference *entry, const struct dropped *whic
     return which->number == 0 || entry->number == which->number;
 }
 
+/* The next one takes the oldest's place. */
+static void drop_oldest(struct channel *channel)
+{
+    struct reference *next = channel->reference.next;
+    channel->reference = next != NULL ? *next : (struct reference){.number = 0};
+    memory_free(channel->session->core->allocator, next);
+}
+
 static size_t drop_references(struct channel *channel, const struct dropped *which)
 {
     size_t dropped = 0;
-    struct reference **at = &channel->references;
+    struct reference **at = &channel->reference.next;
     while (*at != NULL) {
         struct reference *entry = *at;
         if (!is_dropped(entry, which)) {
@@ -240,9 +250,13 @@ static size_t drop_references(struct channel *channel, const struct dropped *whi
         }
         *at = entry->next;
         memory_free(channel->session->core->allocator, entry);
-        channel->session->reference_count--;
         dropped++;
     }
+    if (is_dropped(&channel->reference, which)) {
+        drop_oldest(channel);
+        dropped++;
+    }
+    channel->session->reference_count -= dropped;
     return dropped;
 }
 
@@ -254,32 +268,32 @@ static void free_channel(struct channel *channel)
     memory_free(channel->session->core->allocator, channel);
 }
 
-static size_t unsubscribe(struct session *session, struct str channel_text, const struct dropped *which)
+static size_t unsubscribe(struct session *session, struct str text, const struct dropped *which)
 {
     if (session->channel_slots == 0) {
         return 0;
     }
-    struct channel **at = find_channel(session, channel_text);
+    struct channel **at = find_channel(session, text);
     struct channel *channel = *at;
     if (channel == NULL) {
         return 0;
     }
     size_t dropped = drop_references(channel, which);
-    if (channel->references == NULL) {
+    if (channel->reference.number == 0) {
         *at = channel->next;
         free_channel(channel);
     }
     return dropped;
 }
 
-size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference)
+size_t session_unsubscribe(struct session *session, struct str text, uint64_t reference)
 {
-    return unsubscribe(session, channel_text, &(struct dropped){.number = reference});
+    return unsubscribe(session, text, &(struct dropped){.number = reference});
 }
 
-size_t session_unsubscribe_listener(struct session *session, struct str channel_text, int64_t listener)
+size_t session_unsubscribe_listener(struct session *session, struct str text, int64_t listener)
 {
-    return unsubscribe(session, channel_text, &(struct dropped){.by_listener = true, .listener = listener});
+    return unsubscribe(session, text, &(struct dropped){.by_listener = true, .listener = listener});
 }
 
 size_t session_unsubscribe_all(struct session *session)

@@ -6,20 +6,6 @@
 
 struct identity;
 
-/* All subscriptions of one session with the same channel text share one place in the index and one frame an event. */
-struct channel {
-    struct subscription subscription; /* owner: the channel */
-    struct session *session;
-    struct channel *next; /* in the session's table */
-    struct reference *references;
-    bool is_muted;           /* its permission was taken away: it hears nothing until it is given back */
-    bool is_nested;          /* subscribed above what is permitted: hears what is permitted */
-    struct opening *opening; /* initial values are being fetched: events wait here */
-    bool has_depths;         /* subscribed with several depths */
-    struct str text;      /* "/SET@/a/b": exactly as subscribed */
-    char bytes[];
-};
-
 /* One `on` that `off` can name. */
 struct reference {
     struct reference *next;
@@ -27,6 +13,27 @@ struct reference {
     int64_t listener; /* the client's own name for it (1.x ends its subscriptions by that); -1: none */
     bool merge;
 };
+
+/* All subscriptions of one session with the same channel text share one place in the index and one frame an event. Its texts stand
+ * behind it, the pattern within the channel's text where it can, and so does the one reference that most channels have. */
+struct channel {
+    struct subscription subscription; /* first */
+    struct session *session;
+    struct channel *next; /* in the session's table */
+    struct reference reference; /* the oldest one */
+    struct opening *opening; /* initial values are being fetched: events wait here */
+    uint32_t text_len;
+    bool is_muted;           /* its permission was taken away: it hears nothing until it is given back */
+    bool is_nested;          /* subscribed above what is permitted: hears what is permitted */
+    bool has_depths;         /* subscribed with several depths */
+    char bytes[];
+};
+
+/* "/SET@/a/b": exactly as subscribed. */
+static inline struct str channel_text(const struct channel *channel)
+{
+    return str_make(channel->bytes, channel->text_len);
+}
 
 /* Where a session comes from, as its transport saw it. */
 struct session_peer {
@@ -81,16 +88,16 @@ struct subscribing {
     bool merge;
 };
 
-/* Subscribes; *reference gets the number. */
-happn_status session_subscribe(struct session *session, struct str channel_text, struct str pattern,
-                               const struct subscribing *how, uint64_t *reference);
+/* Subscribes to the channel with this text; *reference gets the number. */
+happn_status session_subscribe(struct session *session, struct str text, struct str pattern, const struct subscribing *how,
+                               uint64_t *reference);
 /* The channel with this text; NULL: there is none. */
-struct channel *session_channel(struct session *session, struct str channel_text);
+struct channel *session_channel(struct session *session, struct str text);
 
 /* Ends one reference on this channel (number 0: all of them), or everything for the channel "*". Returns how many. */
-size_t session_unsubscribe(struct session *session, struct str channel_text, uint64_t reference);
+size_t session_unsubscribe(struct session *session, struct str text, uint64_t reference);
 /* Ends those that have this listener's name. */
-size_t session_unsubscribe_listener(struct session *session, struct str channel_text, int64_t listener);
+size_t session_unsubscribe_listener(struct session *session, struct str text, int64_t listener);
 size_t session_unsubscribe_all(struct session *session);
 
 /* Tells the peer why, and whether to come back, then closes its link. */

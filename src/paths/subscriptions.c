@@ -10,26 +10,25 @@
  * slash after them. It is kept under that prefix, normalised to begin with a slash, in a second table. The comparison
  * itself decides, so both languages share one mechanism.
  *
- * Promised: a subscription is visited once, never for a path it does not match. Adding is O(1); removing costs the length
- * of its bucket's list, which is doubly linked through the subscription: O(1). Not promised: an order. */
+ * The tables hold the subscriptions themselves, because a million of them usually have a million different keys, and a key is
+ * the start of its pattern. Those with the same key form a list, of which only the first one is in the table:
+ *
+ *     slot -> first of key A -> first of key B        by `link`, of those with is_first
+ *                  |                 |
+ *              second of A       second of B          down by `next_same`, up by `link`
+ *
+ * So a slot's chain is short although a thousand sessions may share one pattern.
+ *
+ * Promised: a subscription is visited once, never for a path it does not match. Adding and removing is O(1). Not promised: an
+ * order. */
 
 #include "paths/subscriptions.h"
 
-struct bucket {
-    struct bucket *next;
-    struct subscription *first;
-    size_t hash;
-    size_t len;
-    bool exact; /* the key is the whole pattern: no `*` in it */
-    unsigned char language;
-    char key[];
-};
-
-/* Where prefixes of one language lie. */
+/* Where the subscriptions of one language lie. */
 struct table {
-    struct bucket **slots;
-    size_t slot_count, bucket_count;
-    size_t *lengths; /* how many buckets have a key of this length */
+    struct subscription **slots;
+    size_t slot_count, key_count;
+    size_t *lengths; /* how many keys have this length */
     size_t length_count;
 };
 
@@ -39,18 +38,27 @@ struct subscriptions {
     size_t count;
 };
 
-enum { FIRST_SLOTS = 64 };
+enum {
+    FIRST_SLOTS = 64,
+    LONGEST_KEY = 65534 /* the rest of a longer one is left to the comparison */
+};
 
-static const size_t HASH_START = 1469598103934665603u;
+static const uint64_t HASH_START = 1469598103934665603u;
 
-static size_t hash_byte(size_t hash, char c)
+static uint64_t hash_byte(uint64_t hash, char c)
 {
     return (hash ^ (unsigned char)c) * 1099511628211u;
 }
 
-static size_t slot_of(const struct table *table, size_t hash)
+/* What a subscription keeps of it: enough for four thousand million slots. */
+static uint32_t short_hash(uint64_t hash)
 {
-    return (hash ^ hash >> 31) & (table->slot_count - 1);
+    return (uint32_t)(hash ^ hash >> 31);
+}
+
+static struct subscription **slot_of(const struct table *table, uint32_t hash)
+{
+    return &table->slots[hash & (table->slot_count - 1)];
 }
 
 struct subscriptions *subscriptions_new(const struct allocator *allocator)
@@ -65,16 +73,8 @@ struct subscriptions *subscriptions_new(const struct allocator *allocator)
 void subscriptions_free(struct subscriptions *index)
 {
     for (int language = 0; language < 2; language++) {
-        struct table *table = &index->tables[language];
-        for (size_t i = 0; i < table->slot_count; i++) {
-            while (table->slots[i] != NULL) {
-                struct bucket *next = table->slots[i]->next;
-                memory_free(index->allocator, table->slots[i]);
-                table->slots[i] = next;
-            }
-        }
-        memory_free(index->allocator, table->slots);
-        memory_free(index->allocator, table->lengths);
+        memory_free(index->allocator, index->tables[language].slots);
+        memory_free(index->allocator, index->tables[language].lengths);
     }
     memory_free(index->allocator, index);
 }
@@ -101,37 +101,46 @@ static struct str segment_prefix(struct str pattern)
     return pattern;
 }
 
-static struct str key_of(const struct subscription *subscription)
+/* Keys of the segment language begin with a slash, as do the paths looked up there. `*` alone has the empty key. */
+static bool lacks_slash(const struct subscription *subscription)
 {
     struct str pattern = subscription->pattern;
-    return subscription->language == WILDCARD_STRING ? wildcard_literal_prefix(pattern) : segment_prefix(pattern);
+    return subscription->language == WILDCARD_SEGMENT && !str_starts(pattern, STR_LIT("/")) && !str_is(pattern, "*");
 }
 
-/* Keys of the segment language begin with a slash, as do the paths looked up there. `*` alone has the empty key. */
-static bool needs_slash(int language, struct str key, struct str whole)
+static void note_key(struct subscription *subscription)
 {
-    return language == WILDCARD_SEGMENT && !str_starts(key, STR_LIT("/")) && !str_is(whole, "*");
-}
-
-static size_t hash_key(struct str key, bool slash)
-{
-    size_t hash = slash ? hash_byte(HASH_START, '/') : HASH_START;
+    struct str pattern = subscription->pattern;
+    bool is_string = subscription->language == WILDCARD_STRING;
+    struct str key = is_string ? wildcard_literal_prefix(pattern) : segment_prefix(pattern);
+    key.len = key.len < LONGEST_KEY ? key.len : LONGEST_KEY;
+    bool slash = lacks_slash(subscription);
+    uint64_t hash = slash ? hash_byte(HASH_START, '/') : HASH_START;
     for (size_t i = 0; i < key.len; i++) {
         hash = hash_byte(hash, key.ptr[i]);
     }
-    return hash;
+    subscription->hash = short_hash(hash);
+    subscription->key_len = (uint16_t)(key.len + slash);
 }
 
-static bool has_key(const struct bucket *bucket, struct str key, bool slash)
+/* The key is the whole pattern: there is no `*` in it, and nothing to compare but the key. */
+static bool is_exact(const struct subscription *subscription)
 {
-    return bucket->len == key.len + slash && (!slash || bucket->key[0] == '/') &&
-           memcmp(bucket->key + slash, key.ptr, key.len) == 0;
+    return subscription->key_len == subscription->pattern.len + lacks_slash(subscription);
+}
+
+/* Whole patterns and prefixes of the same text are different keys, and so are those that lack their slash. */
+static bool same_key(const struct subscription *a, const struct subscription *b)
+{
+    bool slash = lacks_slash(a);
+    return a->hash == b->hash && a->key_len == b->key_len && slash == lacks_slash(b) && is_exact(a) == is_exact(b) &&
+           memcmp(a->pattern.ptr, b->pattern.ptr, a->key_len - slash) == 0;
 }
 
 static bool grow_slots(struct subscriptions *index, struct table *table)
 {
     size_t count = table->slot_count == 0 ? FIRST_SLOTS : table->slot_count * 2;
-    struct bucket **old = table->slots, **slots = memory_zalloc(index->allocator, count * sizeof *slots);
+    struct subscription **old = table->slots, **slots = memory_zalloc(index->allocator, count * sizeof *slots);
     if (slots == NULL) {
         return false;
     }
@@ -140,11 +149,10 @@ static bool grow_slots(struct subscriptions *index, struct table *table)
     table->slot_count = count;
     for (size_t i = 0; i < old_count; i++) {
         while (old[i] != NULL) {
-            struct bucket *bucket = old[i];
-            old[i] = bucket->next;
-            struct bucket **at = &slots[slot_of(table, bucket->hash)];
-            bucket->next = *at;
-            *at = bucket;
+            struct subscription *first = old[i], **at = slot_of(table, first->hash);
+            old[i] = first->link;
+            first->link = *at;
+            *at = first;
         }
     }
     memory_free(index->allocator, old);
@@ -167,100 +175,90 @@ static bool grow_lengths(struct subscriptions *index, struct table *table, size_
     return true;
 }
 
-static struct bucket *make_bucket(struct subscriptions *index, struct table *table, struct str key, bool slash)
+static struct subscription *find_first(const struct table *table, const struct subscription *like)
 {
-    size_t len = key.len + slash;
-    if ((table->bucket_count >= table->slot_count && !grow_slots(index, table)) || !grow_lengths(index, table, len)) {
-        return NULL;
+    struct subscription *first = table->slot_count != 0 ? *slot_of(table, like->hash) : NULL;
+    while (first != NULL && !same_key(first, like)) {
+        first = first->link;
     }
-    struct bucket *bucket = memory_zalloc(index->allocator, sizeof *bucket + len);
-    if (bucket == NULL) {
-        return NULL;
-    }
-    bucket->hash = hash_key(key, slash);
-    bucket->len = len;
-    if (slash) {
-        bucket->key[0] = '/';
-    }
-    memcpy(bucket->key + slash, key.ptr, key.len);
-    struct bucket **at = &table->slots[slot_of(table, bucket->hash)];
-    bucket->next = *at;
-    *at = bucket;
-    table->bucket_count++;
-    table->lengths[len]++;
-    return bucket;
+    return first;
 }
 
-/* Whole patterns and prefixes of the same text are different buckets: an exact one needs no comparison. */
-static struct bucket *find_bucket(struct table *table, struct str key, bool slash, bool exact)
+static happn_status add_first(struct subscriptions *index, struct table *table, struct subscription *subscription)
 {
-    if (table->slot_count == 0) {
-        return NULL;
+    if ((table->key_count >= table->slot_count && !grow_slots(index, table)) ||
+        !grow_lengths(index, table, subscription->key_len)) {
+        return HAPPN_E_MEMORY;
     }
-    size_t hash = hash_key(key, slash);
-    struct bucket *bucket = table->slots[slot_of(table, hash)];
-    while (bucket != NULL && !(bucket->hash == hash && bucket->exact == exact && has_key(bucket, key, slash))) {
-        bucket = bucket->next;
+    struct subscription **at = slot_of(table, subscription->hash);
+    subscription->is_first = true;
+    subscription->next_same = NULL;
+    subscription->link = *at;
+    *at = subscription;
+    table->key_count++;
+    table->lengths[subscription->key_len]++;
+    return HAPPN_OK;
+}
+
+/* Behind the first one, which stays where it is. */
+static void add_same(struct subscription *first, struct subscription *subscription)
+{
+    subscription->is_first = false;
+    subscription->next_same = first->next_same;
+    subscription->link = first;
+    if (first->next_same != NULL) {
+        first->next_same->link = subscription;
     }
-    return bucket;
+    first->next_same = subscription;
 }
 
 happn_status subscriptions_add(struct subscriptions *index, struct subscription *subscription)
 {
     struct table *table = &index->tables[subscription->language];
-    struct str key = key_of(subscription);
-    bool exact = key.len == subscription->pattern.len;
-    bool slash = needs_slash(subscription->language, key, subscription->pattern);
-    struct bucket *bucket = find_bucket(table, key, slash, exact);
-    if (bucket == NULL) {
-        bucket = make_bucket(index, table, key, slash);
-        if (bucket == NULL) {
-            return HAPPN_E_MEMORY;
-        }
-        bucket->exact = exact;
-        bucket->language = subscription->language;
+    note_key(subscription);
+    struct subscription *first = find_first(table, subscription);
+    if (first != NULL) {
+        add_same(first, subscription);
+    } else if (add_first(index, table, subscription) != HAPPN_OK) {
+        return HAPPN_E_MEMORY;
     }
-    subscription->bucket = bucket;
-    subscription->bucket_previous = NULL;
-    subscription->bucket_next = bucket->first;
-    if (bucket->first != NULL) {
-        bucket->first->bucket_previous = subscription;
-    }
-    bucket->first = subscription;
+    subscription->is_linked = true;
     index->count++;
     return HAPPN_OK;
 }
 
-static void drop_bucket(struct subscriptions *index, struct table *table, struct bucket *bucket)
+/* The second of its key, if there is one, takes its place. */
+static void remove_first(struct table *table, struct subscription *subscription)
 {
-    struct bucket **at = &table->slots[slot_of(table, bucket->hash)];
-    while (*at != bucket) {
-        at = &(*at)->next;
+    struct subscription **at = slot_of(table, subscription->hash), *second = subscription->next_same;
+    while (*at != subscription) {
+        at = &(*at)->link;
     }
-    *at = bucket->next;
-    table->bucket_count--;
-    table->lengths[bucket->len]--;
-    memory_free(index->allocator, bucket);
+    if (second != NULL) {
+        second->is_first = true;
+        second->link = subscription->link;
+        *at = second;
+        return;
+    }
+    *at = subscription->link;
+    table->key_count--;
+    table->lengths[subscription->key_len]--;
 }
 
 void subscriptions_remove(struct subscriptions *index, struct subscription *subscription)
 {
-    struct bucket *bucket = subscription->bucket;
-    if (bucket == NULL) {
+    if (!subscription->is_linked) {
         return;
     }
-    if (subscription->bucket_previous != NULL) {
-        subscription->bucket_previous->bucket_next = subscription->bucket_next;
-    } else {
-        bucket->first = subscription->bucket_next;
-    }
-    if (subscription->bucket_next != NULL) {
-        subscription->bucket_next->bucket_previous = subscription->bucket_previous;
-    }
-    subscription->bucket = NULL;
+    subscription->is_linked = false;
     index->count--;
-    if (bucket->first == NULL) {
-        drop_bucket(index, &index->tables[bucket->language], bucket);
+    if (subscription->is_first) {
+        remove_first(&index->tables[subscription->language], subscription);
+        return;
+    }
+    subscription->link->next_same = subscription->next_same;
+    if (subscription->next_same != NULL) {
+        subscription->next_same->link = subscription->link;
     }
 }
 
@@ -272,38 +270,47 @@ struct match {
     void *arg;
 };
 
-static void visit_bucket(const struct match *match, const struct bucket *bucket)
+static void visit_key(const struct match *match, struct subscription *first, bool exact)
 {
-    for (struct subscription *s = bucket->first, *next; s != NULL; s = next) {
-        next = s->bucket_next;
+    for (struct subscription *s = first, *next; s != NULL; s = next) {
+        next = s->next_same;
         if ((s->events & match->event) == 0) {
             continue;
         }
-        if (bucket->exact || wildcard_matches((enum wildcard_language)s->language, s->pattern, match->path, s->depth)) {
+        if (exact || wildcard_matches((enum wildcard_language)s->language, s->pattern, match->path, s->depth)) {
             match->visit(s, match->arg);
         }
     }
 }
 
-static void look_up(const struct table *table, const struct match *match, size_t hash, size_t len)
+static bool starts_with_key(struct str path, const struct subscription *first)
 {
-    for (const struct bucket *bucket = table->slots[slot_of(table, hash)]; bucket != NULL; bucket = bucket->next) {
-        bool same = bucket->hash == hash && bucket->len == len && memcmp(bucket->key, match->keyed.ptr, len) == 0;
-        if (same && (!bucket->exact || len == match->keyed.len)) {
-            visit_bucket(match, bucket);
+    bool slash = lacks_slash(first);
+    return (!slash || path.ptr[0] == '/') && memcmp(first->pattern.ptr, path.ptr + slash, first->key_len - slash) == 0;
+}
+
+static void look_up(const struct table *table, const struct match *match, uint32_t hash, size_t len)
+{
+    for (struct subscription *first = *slot_of(table, hash); first != NULL; first = first->link) {
+        if (first->hash != hash || first->key_len != len || !starts_with_key(match->keyed, first)) {
+            continue;
+        }
+        bool exact = is_exact(first);
+        if (!exact || len == match->keyed.len) {
+            visit_key(match, first, exact);
         }
     }
 }
 
 static void match_table(const struct table *table, const struct match *match)
 {
-    if (table->bucket_count == 0) {
+    if (table->key_count == 0) {
         return;
     }
-    size_t hash = HASH_START;
+    uint64_t hash = HASH_START;
     for (size_t len = 0; len < table->length_count; len++) {
         if (table->lengths[len] != 0) {
-            look_up(table, match, hash, len);
+            look_up(table, match, short_hash(hash), len);
         }
         if (len == match->keyed.len) {
             break;

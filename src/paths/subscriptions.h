@@ -8,15 +8,18 @@
 /* Which kinds of events a subscription wants. */
 enum { EVENT_SET = 1, EVENT_REMOVE = 2, EVENT_ALL = 3 };
 
-/* Owned by the subscriber, embedded or allocated by it; linked into the index while subscribed. */
+/* The first member of what the subscriber allocates (a channel, a permission), linked into the index while subscribed. There may be
+ * millions: every byte counts, so what is small is kept small, and what is the index's own stands between. */
 struct subscription {
-    struct str pattern;    /* must stay valid and unmoved while subscribed */
-    unsigned char events;  /* EVENT_SET, EVENT_REMOVE or EVENT_ALL */
-    unsigned char language; /* enum wildcard_language */
-    int depth;             /* segment language, patterns ending in slash star star */
-    void *owner;           /* the subscriber's */
-    struct subscription *bucket_next, *bucket_previous; /* the index's */
-    void *bucket;                     /* the index's */
+    struct str pattern;      /* must stay valid and unmoved while subscribed */
+    struct subscription *next_same, *link; /* the index's: see its essay */
+    uint32_t hash;           /* the index's */
+    uint16_t key_len;        /* the index's */
+    unsigned char depth;     /* segment language, patterns ending in slash star star: up to WILDCARD_MAX_DEPTH */
+    unsigned char events : 2;   /* EVENT_SET, EVENT_REMOVE or EVENT_ALL */
+    unsigned char language : 1; /* enum wildcard_language */
+    unsigned char is_first : 1; /* the index's: of its key */
+    unsigned char is_linked : 1; /* the index's */
 };
 
 struct subscriptions;

@@ -86,7 +86,7 @@ static void encode_publication(const struct publication *publication, const stru
 {
     unsigned depth = publication->publisher != NULL ? publication->publisher->script_depth : 0;
     buf_add_format(out, "%u ", depth);
-    buf_add_str(out, channel->text);
+    buf_add_str(out, channel_text(channel));
     buf_add_lit(out, "\n[");
     buf_add_str(out, str_is_set(publication->data) ? publication->data : STR_LIT("null"));
     buf_add_char(out, ',');
@@ -328,7 +328,7 @@ static void read_options(lua_State *L, int index, struct script_listener *listen
             listener->events = events[luaL_checkoption(L, -1, NULL, actions)];
         } else if (strcmp(name, "depth") == 0) {
             lua_Integer depth = luaL_checkinteger(L, -1);
-            luaL_argcheck(L, depth > 0 && depth <= 1000, index, "depth is between 1 and 1000");
+            luaL_argcheck(L, depth > 0 && depth <= WILDCARD_MAX_DEPTH, index, "depth is between 1 and 64");
             listener->depth = (int)depth;
         } else {
             luaL_error(L, "happn.on: there is no option %s, there are action and depth", luaL_tolstring(L, -2, NULL));

@@ -19,7 +19,7 @@ static const struct {
 enum { WORDS = sizeof words / sizeof words[0] };
 
 struct permission {
-    struct subscription subscription; /* its place in the index */
+    struct subscription subscription; /* first: its place in the index */
     struct permission *next;
     unsigned allowed, prohibited;
     char path[];
@@ -119,8 +119,7 @@ happn_status permission_set_add(struct permission_set *set, struct str path, uns
     permission->prohibited = prohibited;
     permission->subscription = (struct subscription){.pattern = str_make(permission->path, path.len),
                                                      .events = EVENT_ALL,
-                                                     .language = WILDCARD_STRING,
-                                                     .owner = permission};
+                                                     .language = WILDCARD_STRING};
     if (subscriptions_add(set->index, &permission->subscription) != HAPPN_OK) {
         memory_free(set->allocator, permission);
         return HAPPN_E_MEMORY;
@@ -137,7 +136,7 @@ struct found {
 
 static void note(struct subscription *subscription, void *arg)
 {
-    const struct permission *permission = subscription->owner;
+    const struct permission *permission = (const struct permission *)subscription;
     struct found *found = arg;
     found->allowed |= permission->allowed;
     found->prohibited |= permission->prohibited;

@@ -73,7 +73,7 @@ static void encode_publication(const struct publication *publication, const stru
     const struct host_protocol *protocol = of_session(channel->session);
     happn_wire_event event = {.removed = publication->event == EVENT_REMOVE,
                               .path = text_of(publication->path),
-                              .channel = text_of(channel->text),
+                              .channel = text_of(channel_text(channel)),
                               .data = text_of(publication->data)};
     protocol->ops->encode_event(&event, (happn_out *)out, protocol->host);
 }

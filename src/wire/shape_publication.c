@@ -132,7 +132,7 @@ void shape_publication(const struct shape *shape, const struct publication *publ
     buf_add_lit(out, "\"path\":");
     json_add_string(out, publication->path);
     buf_add_lit(out, ",\"channel\":");
-    json_add_string(out, channel->text);
+    json_add_string(out, channel_text(channel));
     buf_add_text(out, publication->event == EVENT_SET ? ",\"action\":\"/SET@" : ",\"action\":\"/REMOVE@");
     size_t quote = out->len;
     json_add_string(out, str_is_set(publication->asked_path) ? publication->asked_path : publication->path);
