@@ -15,5 +15,6 @@
 #include "happn/status.h"
 #include "happn/transfer.h"
 #include "happn/version.h"
+#include "happn/workshop.h"
 
 #endif

@@ -3,7 +3,6 @@
  * The service lives on a runtime's thread; this thread only waits for signals: HUP loads the scripts anew, TERM and INT
  * stop in order, a second one at once. */
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,9 +12,10 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/config_file.h"
 #include "happn/service.h"
 
-enum { NEWS = SIGUSR1, CONFIG_MAX = 16 << 20, SETTINGS_MAX = 64 };
+enum { NEWS = SIGUSR1, SETTINGS_MAX = 64 };
 
 struct setting {
     const char *key;
@@ -129,31 +129,6 @@ static int read_option(struct server *server, int option)
         fprintf(stderr, "happn serve: see happn serve --help\n");
         return EXIT_USAGE;
     }
-}
-
-/* The whole file; NULL with a message. *folder gets the folder it is in. */
-static char *read_config(const char *file, size_t *len, char *folder, size_t folder_size)
-{
-    FILE *in = fopen(file, "rb");
-    char *text = in != NULL ? malloc(CONFIG_MAX) : NULL;
-    *len = text != NULL ? fread(text, 1, CONFIG_MAX, in) : 0;
-    if (text == NULL || ferror(in)) {
-        fprintf(stderr, "happn: cannot read the configuration %s: %s\n", file, strerror(errno));
-        free(text);
-        text = NULL;
-    } else if (*len == CONFIG_MAX) {
-        fprintf(stderr, "happn: the configuration %s is too large\n", file);
-        free(text);
-        text = NULL;
-    }
-    if (in != NULL) {
-        fclose(in);
-    }
-    char *path = realpath(file, NULL);
-    char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    snprintf(folder, folder_size, "%.*s", slash != NULL && slash != path ? (int)(slash - path) : 1, path != NULL ? path : ".");
-    free(path);
-    return text;
 }
 
 static void tell_main(void)
@@ -291,7 +266,7 @@ int command_serve(int argc, char **argv)
         return result;
     }
     if (server.config_file != NULL) {
-        server.config = read_config(server.config_file, &server.config_len, server.folder, sizeof server.folder);
+        server.config = config_file_read(server.config_file, &server.config_len, server.folder, sizeof server.folder);
         if (server.config == NULL) {
             return EXIT_FAILED;
         }

@@ -86,6 +86,8 @@ struct scripts {
     void *closed_arg;
 };
 
+/* Copies the options and fills in defaults; false: out of memory. */
+bool settings_copy(struct settings *settings, const struct scripts_options *options);
 /* Loads everything; NULL and error (file and line) on failure. */
 struct generation *generation_load(struct scripts *scripts, happn_error *error);
 /* Frees it when it is retired and nothing of it runs. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "script/generation.h"
 #include "script/route.h"
 #include "script/sandbox.h"
@@ -187,7 +188,7 @@ static void read_config_key(lua_State *L, struct script *script, int given, int 
     }
     if (get_raw(L, given, name) == LUA_TNIL) {
         lua_pop(L, 1);
-        if (get_raw(L, declaration, "default") == LUA_TNIL && (get_raw(L, declaration, "required"), lua_toboolean(L, -1))) {
+        if (get_raw(L, declaration, "default") == LUA_TNIL && !script->entry->is_draft && (get_raw(L, declaration, "required"), lua_toboolean(L, -1))) {
             refuse(L, script, lua_pushfstring(L, "config.%s is missing", name));
         }
         lua_settop(L, declaration + 2);
@@ -246,6 +247,15 @@ static void read_config(lua_State *L, struct script *script, int table)
 
 /* -- the table -- */
 
+static const char *unknown_key(lua_State *L, const char *key, const char *const *known, size_t count)
+{
+    const char *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        nearest_offer(key, known[i], &best);
+    }
+    return best != NULL ? lua_pushfstring(L, "unknown key \"%s\"; did you mean %s?", key, best) : lua_pushfstring(L, "unknown key \"%s\"", key);
+}
+
 static void check_keys(lua_State *L, struct script *script, int table)
 {
     static const char *const known[] = {"name", "actions", "paths", "config", "inbound", "outbound", "routes", "start", "stop",
@@ -259,7 +269,7 @@ static void check_keys(lua_State *L, struct script *script, int table)
             is_known = is_known || strcmp(known[i], key) == 0;
         }
         if (!is_known) {
-            refuse(L, script, key != NULL ? lua_pushfstring(L, "unknown key \"%s\"", key) : "the keys of the table must be texts");
+            refuse(L, script, key != NULL ? unknown_key(L, key, known, sizeof known / sizeof known[0]) : "the keys of the table must be texts");
         }
         lua_pop(L, 1);
     }

@@ -57,7 +57,7 @@ static void fill_defaults(struct scripts_options *options)
     options->tasks = options->tasks != 0 ? options->tasks : DEFAULT_TASKS;
 }
 
-static bool copy_settings(struct settings *settings, const struct scripts_options *options)
+bool settings_copy(struct settings *settings, const struct scripts_options *options)
 {
     struct arena *arena = &settings->arena;
     settings->options = *options;
@@ -339,7 +339,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     scripts->holds = 1;
     shared_init(&scripts->shared, core->allocator, options->shared != 0 ? options->shared : DEFAULT_SHARED);
     arena_init(&scripts->settings.arena, core->allocator);
-    happn_status status = copy_settings(&scripts->settings, options) ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "out of memory");
+    happn_status status = settings_copy(&scripts->settings, options) ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "out of memory");
     if (status == HAPPN_OK && (scripts->current = generation_load(scripts, error)) == NULL) {
         status = HAPPN_E_SCRIPT;
     }

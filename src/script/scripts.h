@@ -15,6 +15,7 @@ struct script_entry {
     const char *user;        /* whose rights its timers and listeners have; NULL: nobody's */
     bool sees_secrets;       /* logins show it password, token and digest */
     bool skips_errors;       /* when a layer of it is wrong its message goes on without it */
+    bool is_draft;           /* it is only looked at: keys of its config that are required may be missing */
     bool is_trusted;         /* it may use happn.system, and its timers and listeners have all rights */
 };
 

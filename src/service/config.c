@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "json/scan.h"
 #include "security/policy.h"
 
@@ -78,38 +79,12 @@ static happn_status fail_at(struct reader *reader, const char *at, const char *f
     return error_set(reader->error, HAPPN_E_CONFIG, "line %d, column %d: %s", line, column, text);
 }
 
-/* How many characters must be changed, inserted or removed. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t rows[KEY_BYTES], b_len = strlen(b);
-    if (b_len >= KEY_BYTES) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= b_len; j++) {
-        rows[j] = j;
-    }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t corner = rows[0];
-        rows[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-            corner = rows[j];
-            best = rows[j] + 1 < best ? rows[j] + 1 : best;
-            rows[j] = rows[j - 1] + 1 < best ? rows[j - 1] + 1 : best;
-        }
-    }
-    return rows[b_len];
-}
-
 static const char *nearest(const char *path)
 {
     const char *best = NULL;
-    size_t least = strlen(path) / 2 + 1;
     for (int i = 0; i < KEYS; i++) {
-        size_t steps = keys[i].kind < LATER_KEY ? distance(path, keys[i].path) : SIZE_MAX;
-        if (steps < least) {
-            least = steps;
-            best = keys[i].path;
+        if (keys[i].kind < LATER_KEY) {
+            nearest_offer(path, keys[i].path, &best);
         }
     }
     return best;

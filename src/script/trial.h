@@ -1,0 +1,18 @@
+/* Looking at scripts without serving them: for tools. */
+#ifndef HAPPN_SCRIPT_TRIAL_H
+#define HAPPN_SCRIPT_TRIAL_H
+
+#include "script/scripts.h"
+
+/* What a script is configured for; ROLE_ANY: nobody has said. */
+enum script_role { ROLE_ANY, ROLE_INBOUND, ROLE_OUTBOUND, ROLE_ROUTES, ROLE_OTHER };
+
+/* Loads one script as the server would and forgets it. options give root and limits; their lists are not used. The core needs no more
+ * than a loop, an allocator and limits. On failure error says file, line and reason. */
+happn_status trial_load(struct core *core, const struct scripts_options *options, const struct script_entry *entry, enum script_role role,
+                        happn_error *error);
+
+/* Tells every name that scripts find without declaring it: "pairs", "string", "string.format", "happn.log.info". */
+happn_status trial_names(struct core *core, void (*take)(void *arg, const char *name), void *arg, happn_error *error);
+
+#endif
