@@ -16,7 +16,7 @@ enum store_kind {
     STORE_RESTORE,   /* path, data, restored -> document: exactly as it once was, with its dates and its author */
     STORE_GET,       /* explicit path -> documents[0..1] */
     STORE_FIND,      /* path or pattern of the string language -> documents, ordered by path or as the search says */
-    STORE_COUNT,     /* the same -> number */
+    STORE_COUNT,     /* the same -> count */
     STORE_COMPACT,   /* path: "*" -> gives back what removed documents have left, where a store has such a thing */
     STORE_REMOVE     /* path or pattern -> removed; with lists_removed: documents (paths and rev only) */
 };
@@ -60,7 +60,7 @@ struct store_op {
     struct document *documents; /* GET, FIND, REMOVE with lists_removed */
     size_t count;
     int64_t removed;
-    struct str number;        /* INCREMENT: the counter's new value, JSON number; COUNT: how many */
+    struct str number;        /* INCREMENT: the counter's new value, JSON number */
     int64_t snapshot_rev;     /* highest rev that the results can contain */
     struct str index;         /* FIND, COUNT, REMOVE: the declared index that was used; not set: none */
     size_t examined;          /* FIND, COUNT: documents that were looked at */

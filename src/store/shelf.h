@@ -32,7 +32,8 @@ struct shelf_ops {
     void (*rest)(struct shelf *shelf);
     /* Gives back what removed documents have left; not inside a batch. NULL: nothing to do. */
     happn_status (*compact)(struct shelf *shelf, happn_error *error);
-    /* A group of writes that happens as a whole or not at all; NULL where each write is final. */
+    /* A group of writes that happens as a whole or not at all; NULL where each write is final: there
+     * an erase cannot fail. */
     happn_status (*group)(struct shelf *shelf, happn_error *error);
     happn_status (*group_end)(struct shelf *shelf, bool keep, happn_error *error);
 };
