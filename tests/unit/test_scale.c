@@ -151,11 +151,30 @@ static void the_oldest_of_several_references_may_end_first(void **state)
     core_session_closed(session);
 }
 
+/* Defect 22 of the originals: a cache by the text of the options. */
+static void options_are_forgotten_with_their_request(void **state)
+{
+    (void)state;
+    struct link link = {&link_ops};
+    struct session *session = core_session_open(&core, &link);
+    session->protocol = core.wire->find(&core, STR_LIT("happn_4"));
+    size_t before = 0;
+    for (int i = 0; i < 20000; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "{\"action\":\"off\",\"eventId\":%d,\"path\":\"/SET@/a%d\",\"options\":{\"referenceId\":\"r%d\",\"meta\":{\"n\":%d}}}", i, i, i, i);
+        core_receive(session, str_of(text));
+        before = i == 1000 ? counting.now : before;
+    }
+    assert_true(counting.now <= before);
+    core_session_closed(session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wildcard_subscriptions_cost_at_most_200_bytes),
         cmocka_unit_test(sessions_that_share_a_pattern_leave_in_any_order),
+        cmocka_unit_test(options_are_forgotten_with_their_request),
         cmocka_unit_test(the_oldest_of_several_references_may_end_first),
     };
     return cmocka_run_group_tests(tests, open_core, close_core);
