@@ -53,6 +53,7 @@ static void fill_defaults(struct scripts_options *options)
     options->route_cpu = options->route_cpu != 0 ? options->route_cpu : 1000;
     options->layer_wall = options->layer_wall != 0 ? options->layer_wall : 10000;
     options->route_wall = options->route_wall != 0 ? options->route_wall : 30000;
+    options->unbroken = options->unbroken != 0 ? options->unbroken : 50;
     options->shared = options->shared != 0 ? options->shared : DEFAULT_SHARED;
     options->tasks = options->tasks != 0 ? options->tasks : DEFAULT_TASKS;
 }
@@ -211,6 +212,7 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error)
     arena_init(&generation->arena, core->allocator);
     happn_status status = vm_open(&generation->vm, core->allocator, scripts->settings.options.memory, core->limits.message_bytes);
     generation->vm.owner = generation;
+    generation->vm.unbroken_ns = (int64_t)scripts->settings.options.unbroken * 1000000;
     if (status != HAPPN_OK) {
         error_set(error, status, "%s", happn_status_text(status));
     } else {

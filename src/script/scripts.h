@@ -26,6 +26,7 @@ struct scripts_options {
     uint64_t instructions;      /* of one call: 10 million in a layer, ten times that in a route */
     unsigned layer_cpu, route_cpu;   /* 100, 1000 */
     unsigned layer_wall, route_wall; /* 10 000, 30 000 */
+    unsigned unbroken;          /* CPU time in one piece, where a call cannot be interrupted: 50 */
     size_t tasks;               /* calls under way at the same time: 10 000 */
     size_t shared;              /* bytes of happn.shared: 16 MiB */
     const struct script_entry *inbound, *outbound, *routes;

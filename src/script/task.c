@@ -277,10 +277,13 @@ static bool resume(struct task *task, int arguments)
     int count;
     struct budget *budget = budget_of(task);
     vm->task = task;
+    vm->may_pause = task->kind != TASK_OUTBOUND;
     vm_enter(vm, co, *budget);
     int status = lua_resume(co, NULL, arguments, &count);
     *budget = vm_leave(vm);
     vm->task = outer;
+    vm->may_pause = false;
+    task->is_paused = status == LUA_YIELD && vm->is_paused;
     if (status == LUA_YIELD) {
         lua_pop(co, count);
         return false;
@@ -380,6 +383,10 @@ static bool run(struct task *task, int arguments)
     task->is_running = true;
     while (!(ended = resume(task, arguments))) {
         arguments = 0;
+        if (task->is_paused) { /* to the end of the queue */
+            task_wake(task);
+            break;
+        }
         bool is_done = carry_out(task);
         if (task->is_cancelled) {
             stop(task, "the server is stopping");

@@ -77,6 +77,7 @@ struct task {
     /* where it is */
     bool is_stopping; /* M.stop: it runs while others are cancelled */
     bool is_silent; /* it ends without a word in the log */
+    bool is_paused;   /* its slice has ended */
     bool is_running, is_ready, is_parked, is_cancelled, has_timer;
     uint64_t deadline; /* of the loop's clock, 0 until it waits */
     uv_timer_t timer;

@@ -8,6 +8,10 @@
  * stopped at its next instruction, until nothing of the call is left. Work in C that grows with its arguments charges
  * for itself, and large allocations are charged in the allocator, which cannot raise but can arm the hook.
  *
+ * Slices: what can go on later is interrupted after a millisecond, so that the loop has its turn; the hook yields, which Lua allows where
+ * the running thread is the task's own and no C function stands between. Elsewhere (a comparator of table.sort, a coroutine of the
+ * script's, an outbound layer) a stretch may take fifty milliseconds and is then killed, as if its budget were gone.
+ *
  * Hooks belong to threads: a script's coroutine inherits ours when it is made, but counts its own instructions. So making
  * and resuming coroutines charges too, else a tree of short-lived ones would never tick.
  *
@@ -22,6 +26,8 @@
 #include "base/error.h"
 
 enum { HOOK_INTERVAL = 1000, TICKS_A_CLOCK = 10, LARGE_BLOCK = 4096, BYTES_A_STEP = 64 };
+/* A slice ends by the CPU clock; on a machine whose clock is coarse by the instructions. */
+enum { SLICE_NS = 1000000, TICKS_A_SLICE = 1000 };
 
 const char vm_fail_key, vm_call_error_key;
 
@@ -93,7 +99,8 @@ void vm_enter(struct vm *vm, lua_State *thread, struct budget budget)
     vm->killed = false;
     vm->slice_start = 0;
     vm->ticks = 0;
-    vm->running = thread;
+    vm->is_paused = false;
+    vm->running = vm->own_thread = thread;
     lua_sethook(thread, on_count, LUA_MASKCOUNT, HOOK_INTERVAL);
 }
 
@@ -116,17 +123,26 @@ static void kill_call(lua_State *L)
     lua_error(L);
 }
 
+enum need { GO_ON, PAUSE, STOP };
+
 /* The clock is read rarely, and never in a call that ends before the first tick. */
-static bool is_out_of_time(struct vm *vm)
+static enum need look_at_clock(struct vm *vm, bool can_pause)
 {
     if (vm->ticks++ % TICKS_A_CLOCK != 0) {
-        return false;
+        return GO_ON;
     }
+    int64_t now = cpu_now();
     if (vm->slice_start == 0) {
-        vm->slice_start = cpu_now();
-        return vm->budget.cpu_ns <= 0;
+        vm->slice_start = now;
     }
-    return cpu_now() - vm->slice_start > vm->budget.cpu_ns;
+    if (now - vm->slice_start > vm->budget.cpu_ns) {
+        return STOP;
+    }
+    if (can_pause) {
+        return now - vm->slice_start > SLICE_NS || vm->ticks > TICKS_A_SLICE ? PAUSE : GO_ON;
+    }
+    bool is_load = vm->task == NULL; /* nobody is served by it yet */
+    return !is_load && now - vm->slice_start > vm->unbroken_ns ? STOP : GO_ON;
 }
 
 static void on_count(lua_State *L, lua_Debug *where)
@@ -134,8 +150,15 @@ static void on_count(lua_State *L, lua_Debug *where)
     (void)where;
     struct vm *vm = vm_of(L);
     if (!vm->killed) {
+        bool can_pause = vm->may_pause && L == vm->own_thread && lua_isyieldable(L);
         vm->budget.steps -= HOOK_INTERVAL;
-        if (vm->budget.steps > 0 && !is_out_of_time(vm)) {
+        enum need need = vm->budget.steps > 0 ? look_at_clock(vm, can_pause) : STOP;
+        if (need == PAUSE) {
+            vm->is_paused = true;
+            lua_yield(L, 0);
+            return;
+        }
+        if (need == GO_ON) {
             return;
         }
     }

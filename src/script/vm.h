@@ -25,6 +25,10 @@ struct vm {
     struct budget budget;
     int64_t slice_start; /* CPU clock at the first tick of this slice, 0 before */
     unsigned ticks;
+    bool may_pause;      /* the call can go on later: a long stretch is cut into slices */
+    int64_t unbroken_ns; /* how long a stretch that cannot be cut may take */
+    bool is_paused;      /* it was: the thread has yielded for no other reason */
+    lua_State *own_thread; /* of the task: no coroutine of the script's */
     bool killed;         /* the budget is gone: every instruction raises until the call has ended */
     lua_State *running;  /* the thread whose instructions count */
     struct task *task;   /* whose call runs; NULL while loading */

@@ -347,6 +347,50 @@ static void scripts_without_anything_to_do_are_a_mistake(void **state)
     }
 }
 
+static void long_scripts_are_cut_into_slices(void **state)
+{
+    (void)state;
+    use_routes("r.lua", "",
+               "local turns = 0\n"
+               "return { ['GET /long'] = function() local before = turns local n = 0 for i = 1, 2000000 do n = n + i % 7 end return { n = n, turned = turns > before } end,\n"
+               "  ['GET /nested'] = function() local before = turns\n"
+               "    local t = setmetatable({}, { __index = function(_, k) local n = 0 for i = 1, 2000000 do n = n + 1 end return n end })\n"
+               "    local ok, n = pcall(function() for _, v in coroutine.wrap(function() coroutine.yield(1, t.x) end) do return v end end)\n"
+               "    return { n = n, ok = ok } end,\n"
+               "  ['GET /short'] = function() turns = turns + 1 return { turns = turns } end }");
+    open_scripts();
+    happn_http http = {.method = "GET", .path = "/long"};
+    assert_true(core_route(&core, &http, "GET", STR_LIT("/long")));
+    assert_int_equal(http.answers, 0);
+    assert_int_equal(ask("GET", "/short", NULL, NULL).status, 200); /* in between */
+    while (http.answers == 0) {
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    }
+    expect_members(str_of(http.answer), "{\"n\":5999997,\"turned\":true}");
+    happn_http nested = {.method = "GET", .path = "/nested"};
+    assert_true(core_route(&core, &nested, "GET", STR_LIT("/nested")));
+    while (nested.answers == 0) {
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    }
+    expect_members(str_of(nested.answer), "{\"n\":2000000,\"ok\":true}");
+}
+
+static void what_cannot_be_cut_is_stopped(void **state)
+{
+    (void)state;
+    options.unbroken = 1;
+    use_routes("r.lua", "", "return { ['GET /sort'] = function() local t = {} for i = 1, 100 do t[i] = i end\n"
+                            "  table.sort(t, function(a, b) local n = 0 for i = 1, 100000 do n = n + 1 end return a < b end) return { ok = true } end }");
+    open_scripts();
+    happn_http http = {.method = "GET", .path = "/sort"};
+    assert_true(core_route(&core, &http, "GET", STR_LIT("/sort")));
+    while (http.answers == 0) {
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(http.status, 500);
+    expect_part(read_log(), "ran too long");
+}
+
 static void a_layer_that_may_be_left_out_is(void **state)
 {
     (void)state;
@@ -382,6 +426,8 @@ int main(void)
         T(the_rest_of_the_store_can_be_called),
         T(scripts_without_anything_to_do_are_a_mistake),
         T(a_layer_that_may_be_left_out_is),
+        T(long_scripts_are_cut_into_slices),
+        T(what_cannot_be_cut_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
