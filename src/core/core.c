@@ -44,8 +44,9 @@ void core_fini(struct core *core)
         memory_free(core->allocator, request);
     }
     events_forget_all(core);
-    free_layers(core, core->inbound);
-    free_layers(core, core->outbound);
+    for (int chain = 0; chain < LAYER_CHAINS; chain++) {
+        free_layers(core, core->layers[chain]);
+    }
     while (core->routes != NULL) {
         struct route *next = core->routes->next;
         memory_free(core->allocator, core->routes);

@@ -24,11 +24,16 @@ struct core_stats {
     uint64_t refused_logins;
 };
 
+/* Where layers stand: before and after the checkpoint, before a reply or a recipient's copy leaves, once for each event. */
+enum layer_chain { LAYERS_INBOUND, LAYERS_AUTHORIZED, LAYERS_OUTBOUND, LAYERS_PUBLISHED, LAYER_CHAINS };
+
 /* A layer of one chain. */
 struct layer {
     happn_layer_fn run;
     void *arg;
     struct layer *next;
+    bool is_idle;        /* nothing would happen: it is left out */
+    bool is_for_replies; /* outbound: recipients' copies of an event do not need it, so they can share one */
 };
 
 struct route {
@@ -59,7 +64,7 @@ struct core {
     struct security *security; /* NULL: the service is not secured */
     struct watcher *watchers;  /* of system events */
     struct subscriptions *subscriptions;
-    struct layer *inbound, *outbound;
+    struct layer *layers[LAYER_CHAINS];
     struct route *routes;
     bool (*script_route)(void *scripts, happn_http *http); /* asked when no route matches */
     void *scripts;

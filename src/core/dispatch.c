@@ -5,6 +5,7 @@
  *   core_dispatch (here)                     keeps the session's order, or starts it at once:
  *     layers_inbound                           may change, refuse, answer or park it
  *     gate_request                             on a secured service: may this session do this to that path
+ *     layers_inbound, once more                those that want only what is permitted
  *     the table of actions                     checks the path and calls action_set, action_get, ...
  *     dispatch_store                           hands request->op to the provider: done now or later
  *     publication_deliver                      tells the subscribers what was committed
@@ -102,9 +103,27 @@ static void reply_refusal(struct request *request, const struct denial *refusal)
     session_release(session);
 }
 
+static void after_layers(struct request *request, happn_verdict verdict);
+
+/* It is permitted: the layers behind the checkpoint, if there are any, then the verb. */
+static void carry_out_authorized(struct request *request, const struct action_entry *entry)
+{
+    request->is_authorized = true;
+    request->layer = 0;
+    if (request->core->layers[LAYERS_AUTHORIZED] == NULL) {
+        entry->run(request);
+    } else {
+        after_layers(request, layers_inbound(request));
+    }
+}
+
 static void carry_out(struct request *request)
 {
     const struct action_entry *entry = find_action(request->action);
+    if (request->is_authorized) {
+        entry->run(request);
+        return;
+    }
     if (entry == NULL) {
         error_set(&request->error, HAPPN_E_UNSUPPORTED, "unknown action: %.*s",
                   (int)(request->action_text.len > 100 ? 100 : request->action_text.len), request->action_text.ptr);
@@ -125,7 +144,7 @@ static void carry_out(struct request *request)
         reply_refusal(request, refusal);
         return;
     }
-    entry->run(request);
+    carry_out_authorized(request, entry);
 }
 
 static void after_layers(struct request *request, happn_verdict verdict)
@@ -154,7 +173,7 @@ static void after_layers(struct request *request, happn_verdict verdict)
 
 static void start(struct request *request)
 {
-    after_layers(request, request->core->inbound != NULL ? layers_inbound(request) : HAPPN_NEXT);
+    after_layers(request, request->core->layers[LAYERS_INBOUND] != NULL ? layers_inbound(request) : HAPPN_NEXT);
 }
 
 static bool must_wait(const struct session *session, const struct request *request)
@@ -352,7 +371,7 @@ static void encode_reply(struct request *request, struct link *link)
 void core_answer(struct request *request)
 {
     struct core *core = request->core;
-    if (core->outbound != NULL && request->reply.kind != REPLY_ERROR && !layers_reply(request)) {
+    if (core->layers[LAYERS_OUTBOUND] != NULL && request->reply.kind != REPLY_ERROR && !layers_reply(request)) {
         if (request->error.status == HAPPN_OK) {
             error_set(&request->error, HAPPN_E_REFUSED, "%s", happn_status_text(HAPPN_E_REFUSED));
         }

@@ -6,27 +6,37 @@
 #include "core/dispatch.h"
 #include "json/scan.h"
 
-happn_status layers_add(struct core *core, bool outbound, happn_layer_fn run, void *arg)
+struct layer *layers_add(struct core *core, enum layer_chain chain, happn_layer_fn run, void *arg)
 {
     struct layer *layer = memory_zalloc(core->allocator, sizeof *layer);
     if (layer == NULL) {
-        return HAPPN_E_MEMORY;
+        return NULL;
     }
     layer->run = run;
     layer->arg = arg;
-    struct layer **at = outbound ? &core->outbound : &core->inbound;
+    struct layer **at = &core->layers[chain];
     while (*at != NULL) {
         at = &(*at)->next;
     }
     *at = layer;
-    return HAPPN_OK;
+    return layer;
+}
+
+bool layers_wanted(const struct core *core, enum layer_chain chain)
+{
+    const struct layer *layer = core->layers[chain];
+    while (layer != NULL && (layer->is_idle || layer->is_for_replies)) {
+        layer = layer->next;
+    }
+    return layer != NULL;
 }
 
 happn_verdict layers_inbound(struct request *request)
 {
     size_t index = 0;
-    for (struct layer *layer = request->core->inbound; layer != NULL; layer = layer->next, index++) {
-        if (index < request->layer) {
+    struct layer *layer = request->core->layers[request->is_authorized ? LAYERS_AUTHORIZED : LAYERS_INBOUND];
+    for (; layer != NULL; layer = layer->next, index++) {
+        if (index < request->layer || layer->is_idle) {
             continue;
         }
         request->layer = index + 1;
@@ -44,9 +54,12 @@ happn_verdict layers_inbound(struct request *request)
     return HAPPN_NEXT;
 }
 
-static happn_verdict run_outbound(struct core *core, happn_message *message)
+static happn_verdict run_chain(struct core *core, enum layer_chain chain, happn_message *message)
 {
-    for (struct layer *layer = core->outbound; layer != NULL; layer = layer->next) {
+    for (struct layer *layer = core->layers[chain]; layer != NULL; layer = layer->next) {
+        if (layer->is_idle || (layer->is_for_replies && message->publication != NULL)) {
+            continue;
+        }
         happn_verdict verdict = layer->run(message, layer->arg);
         if (verdict != HAPPN_NEXT) {
             return verdict;
@@ -63,7 +76,7 @@ static bool layer_data(struct request *request, struct str path, struct str *dat
                                               .arena = &request->arena,
                                               .path = path,
                                               .data = *data};
-    happn_verdict verdict = run_outbound(request->core, &request->message);
+    happn_verdict verdict = run_chain(request->core, LAYERS_OUTBOUND, &request->message);
     *data = request->message.data;
     return verdict != HAPPN_FAIL;
 }
@@ -98,12 +111,46 @@ happn_verdict layers_publication(struct publication *publication, struct session
                              .session = recipient,
                              .arena = publication->arena,
                              .data = *data};
-    happn_verdict verdict = run_outbound(publication->core, &message);
+    happn_verdict verdict = run_chain(publication->core, LAYERS_OUTBOUND, &message);
     *data = message.data;
     if (verdict == HAPPN_FAIL && error->status == HAPPN_OK) {
         error_set(error, HAPPN_E_REFUSED, "%s", happn_status_text(HAPPN_E_REFUSED));
     }
     return verdict;
+}
+
+/* What merge subscribers get is the event's, too. */
+static happn_verdict run_published(struct publication *publication, struct str *data, happn_error *error)
+{
+    happn_message message = {.direction = HAPPN_OUTBOUND_PUBLICATION,
+                             .publication = publication,
+                             .error = error,
+                             .session = publication->publisher,
+                             .arena = publication->arena,
+                             .is_for_all = true,
+                             .data = *data};
+    happn_verdict verdict = run_chain(publication->core, LAYERS_PUBLISHED, &message);
+    *data = message.data;
+    return verdict;
+}
+
+bool layers_published(struct publication *publication)
+{
+    happn_error error = {.status = HAPPN_OK};
+    struct str before = publication->data;
+    happn_verdict verdict = run_published(publication, &publication->data, &error);
+    bool same = str_equal(before, publication->posted);
+    if (verdict == HAPPN_NEXT && same) {
+        publication->posted = publication->data;
+    } else if (verdict == HAPPN_NEXT && str_is_set(publication->posted)) {
+        verdict = run_published(publication, &publication->posted, &error);
+    }
+    if (verdict == HAPPN_FAIL) {
+        publication->results.failed++;
+        snprintf(publication->results.error, sizeof publication->results.error, "%.199s",
+                 error.status != HAPPN_OK ? error.message : happn_status_text(HAPPN_E_REFUSED));
+    }
+    return verdict == HAPPN_NEXT;
 }
 
 happn_direction happn_message_direction(const happn_message *message)
@@ -153,8 +200,8 @@ const char *happn_message_session_id(const happn_message *message, size_t *len)
 
 happn_status happn_message_set_path(happn_message *message, const char *path, size_t len)
 {
-    if (message->direction != HAPPN_INBOUND) {
-        return HAPPN_E_ARGUMENT;
+    if (message->direction != HAPPN_INBOUND || message->request->is_authorized) {
+        return HAPPN_E_ARGUMENT; /* what was permitted was this path */
     }
     struct str copy = arena_str(message->arena, str_make(path, len));
     if (copy.ptr == NULL) {
@@ -186,7 +233,7 @@ happn_status happn_message_set_data(happn_message *message, const char *json, si
 
 happn_status happn_message_set_options(happn_message *message, const char *json, size_t len)
 {
-    if (message->direction != HAPPN_INBOUND) {
+    if (message->direction != HAPPN_INBOUND || message->request->is_authorized) {
         return HAPPN_E_ARGUMENT;
     }
     happn_status status = copy_json(message, str_make(json, len), &message->request->options_raw);

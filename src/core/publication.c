@@ -25,6 +25,7 @@ struct delivery {
     struct kept kept[KEPT];
     size_t next;
     struct buf text;
+    bool is_layered;     /* recipients may get different things */
     struct str *targets; /* sorted; only these sessions */
     size_t target_count;
 };
@@ -154,8 +155,7 @@ static void deliver_to(struct subscription *subscription, void *arg)
     }
     size_t references = references_of(channel);
     publication->results.queued += references;
-    bool layered = publication->core->outbound != NULL;
-    happn_status status = layered ? send_layered(delivery, channel) : send_shared(delivery, channel);
+    happn_status status = delivery->is_layered ? send_layered(delivery, channel) : send_shared(delivery, channel);
     if (status != HAPPN_OK) {
         publication->results.failed++;
         if (publication->results.error[0] == '\0') {
@@ -218,9 +218,10 @@ static void deliver(struct delivery *delivery)
 void publication_deliver(struct publication *publication)
 {
     struct core *core = publication->core;
-    struct delivery delivery = {.publication = publication};
+    struct delivery delivery = {.publication = publication, .is_layered = layers_wanted(core, LAYERS_OUTBOUND)};
     buf_init(&delivery.text, core->allocator, core->limits.message_bytes + 65536);
-    if (read_targets(&delivery)) {
+    bool is_wanted = !layers_wanted(core, LAYERS_PUBLISHED) || layers_published(publication);
+    if (is_wanted && read_targets(&delivery)) {
         deliver(&delivery);
     }
     for (size_t i = 0; i < KEPT; i++) {

@@ -102,7 +102,8 @@ struct happn_message {
     happn_direction direction;
     struct request *request;         /* inbound and replies */
     struct publication *publication; /* publications: being sent to `session` */
-    struct session *session;         /* whose request, or who receives */
+    struct session *session;         /* whose request, or who receives; of an event for all: who published */
+    bool is_for_all;                 /* publications: once, before the recipients */
     struct arena *arena;
     happn_error *error;              /* publications: why this recipient gets nothing */
     struct str path;                 /* of the one document of a list; unset: the request's or publication's */
@@ -134,7 +135,8 @@ struct request {
     void (*finish)(struct request *request); /* goes on after the store */
     void (*undo)(struct request *request);   /* before a failure of the store is answered; NULL: nothing to do */
     const struct datastore *store;           /* where op goes; NULL: to several */
-    size_t layer;          /* next inbound layer */
+    size_t layer;          /* next inbound layer, or next one behind the checkpoint */
+    bool is_authorized;    /* it has passed the checkpoint */
     bool is_sealed;        /* an encrypted login */
     bool in_layer;         /* parked by a layer that answered LATER */
     struct happn_message message;

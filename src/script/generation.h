@@ -27,6 +27,8 @@ struct script {
     struct str *paths;      /* patterns in the string language */
     size_t path_count;
     bool has_paths;
+    bool is_authorized;     /* its inbound function sees only what is permitted */
+    bool is_for_all;        /* its outbound function sees an event once, for all recipients */
     int inbound, outbound, config; /* registry references, LUA_NOREF when absent */
     int start, stop, save, restore, on_session, on_security, login;
     int environment, modules;
@@ -80,7 +82,7 @@ struct scripts {
     uint64_t last_task, generations;
     struct task *ready, **ready_tail; /* woken, to be continued this turn */
     bool drain_posted, is_serving, is_watching, is_closing;
-    struct layer *inbound_layer, *outbound_layer;
+    struct layer *layers[LAYER_CHAINS];
     size_t holds;
     void (*closed)(void *arg);
     void *closed_arg;

@@ -33,6 +33,15 @@ static bool wants(const struct script *script, const happn_message *message)
     return matches;
 }
 
+/* Is this the place where the script sees such a message? Replies pass all outbound functions. */
+static bool is_its_place(const struct script *script, const happn_message *message)
+{
+    if (message->direction == HAPPN_INBOUND) {
+        return script->is_authorized == message->request->is_authorized;
+    }
+    return message->direction == HAPPN_OUTBOUND_REPLY || script->is_for_all == message->is_for_all;
+}
+
 /* The chain's scripts, from `index` on, that want the message. */
 static struct script *next_script(const struct generation *generation, const happn_message *message, size_t *index)
 {
@@ -40,7 +49,7 @@ static struct script *next_script(const struct generation *generation, const hap
     struct script **list = inbound ? generation->inbound : generation->outbound;
     size_t count = inbound ? generation->inbound_count : generation->outbound_count;
     for (; *index < count; ++*index) {
-        if (wants(list[*index], message)) {
+        if (is_its_place(list[*index], message) && wants(list[*index], message)) {
             return list[*index];
         }
     }
@@ -183,7 +192,7 @@ static happn_verdict run_layer(struct scripts *scripts, happn_message *message, 
     struct generation *generation = scripts->current;
     size_t index = 0;
     /* Calls of scripts do not pass through scripts: no layer can wake itself. */
-    if (is_of_scripts(message->session) || next_script(generation, message, &index) == NULL) {
+    if ((!message->is_for_all && is_of_scripts(message->session)) || next_script(generation, message, &index) == NULL) {
         return HAPPN_NEXT;
     }
     struct task *task = task_new(generation, kind);
@@ -217,6 +226,16 @@ happn_verdict layer_inbound(happn_message *message, void *scripts)
 }
 
 happn_verdict layer_outbound(happn_message *message, void *scripts)
+{
+    return run_layer(scripts, message, TASK_OUTBOUND);
+}
+
+happn_verdict layer_authorized(happn_message *message, void *scripts)
+{
+    return run_layer(scripts, message, TASK_INBOUND);
+}
+
+happn_verdict layer_published(happn_message *message, void *scripts)
 {
     return run_layer(scripts, message, TASK_OUTBOUND);
 }

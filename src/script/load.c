@@ -259,7 +259,7 @@ static const char *unknown_key(lua_State *L, const char *key, const char *const 
 static void check_keys(lua_State *L, struct script *script, int table)
 {
     static const char *const known[] = {"name", "actions", "paths", "config", "inbound", "outbound", "routes", "start", "stop",
-                                        "save", "restore", "on_session", "on_security", "login"};
+                                        "save", "restore", "phase", "scope", "on_session", "on_security", "login"};
     lua_pushnil(L);
     while (lua_next(L, table) != 0) {
         size_t len = 0;
@@ -283,6 +283,21 @@ static void read_name(lua_State *L, struct script *script, int table)
     }
     script->name = type == LUA_TSTRING ? arena_str(&script->generation->arena, str_of(lua_tostring(L, -1))).ptr : script->file;
     lua_pop(L, 1);
+}
+
+/* A member that may have one value only, and must not be there without what it is about. */
+static bool read_choice(lua_State *L, struct script *script, int table, const char *name, const char *value, bool is_possible, const char *of)
+{
+    int type = get_raw(L, table, name);
+    bool is_given = type != LUA_TNIL;
+    if (is_given && (type != LUA_TSTRING || strcmp(lua_tostring(L, -1), value) != 0)) {
+        refuse(L, script, lua_pushfstring(L, "%s must be \"%s\" or left out", name, value));
+    }
+    if (is_given && !is_possible) {
+        refuse(L, script, lua_pushfstring(L, "%s is about the function %s, which is not there", name, of));
+    }
+    lua_pop(L, 1);
+    return is_given;
 }
 
 static void read_routes(lua_State *L, struct script *script, int table)
@@ -319,6 +334,8 @@ static int load(lua_State *L)
     read_config(L, script, 2);
     script->inbound = read_function(L, script, 2, "inbound");
     script->outbound = read_function(L, script, 2, "outbound");
+    script->is_authorized = read_choice(L, script, 2, "phase", "authorized", script->inbound != LUA_NOREF, "inbound");
+    script->is_for_all = read_choice(L, script, 2, "scope", "publication", script->outbound != LUA_NOREF, "outbound");
     script->start = read_function(L, script, 2, "start");
     script->stop = read_function(L, script, 2, "stop");
     script->save = read_function(L, script, 2, "save");

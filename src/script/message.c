@@ -156,7 +156,12 @@ static int message_get(lua_State *L)
 {
     struct task *task = check_message(L);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-    name = strcmp(name, "recipient") == 0 ? "session" : name; /* of what leaves it is the same */
+    if (strcmp(name, "recipient") == 0) {
+        if (task->message->is_for_all) {
+            return luaL_error(L, "msg.recipient: with scope = \"publication\" there is none, the event is seen once for all of them");
+        }
+        name = "session"; /* of what leaves it is the same */
+    }
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (strcmp(fields[i].name, name) != 0) {
             continue;
@@ -186,6 +191,12 @@ static void set_path(lua_State *L, struct task *task)
     }
 }
 
+/* Behind the checkpoint path and options are what was permitted. */
+static bool can_change_options(const happn_message *message)
+{
+    return message->direction == HAPPN_INBOUND && !message->request->is_authorized;
+}
+
 static int message_set(lua_State *L)
 {
     struct task *task = check_message(L);
@@ -198,7 +209,7 @@ static int message_set(lua_State *L)
     if (!is_data && !is_options) {
         return luaL_error(L, "msg.%s cannot be changed", name);
     }
-    if (is_options && task->message->direction != HAPPN_INBOUND) {
+    if (is_options && !can_change_options(task->message)) {
         return luaL_error(L, "msg.options cannot be changed here");
     }
     lua_settop(L, 3);
@@ -265,7 +276,7 @@ void message_write_back(lua_State *L, struct task *task, int index)
             message_set_value(L, task, -1);
         }
         if (was_changed(L, top + 1, "options", "options assigned")) {
-            if (task->message->direction != HAPPN_INBOUND) {
+            if (!can_change_options(task->message)) {
                 luaL_error(L, "msg.options cannot be changed here");
             }
             struct str json = value_encode(L, -1, "options");

@@ -263,35 +263,55 @@ static void retire(struct generation *generation)
 
 /* -- life -- */
 
-static struct layer *last_layer(struct layer *layer)
+static happn_layer_fn const layer_functions[LAYER_CHAINS] = {[LAYERS_INBOUND] = layer_inbound,
+                                                              [LAYERS_AUTHORIZED] = layer_authorized,
+                                                              [LAYERS_OUTBOUND] = layer_outbound,
+                                                              [LAYERS_PUBLISHED] = layer_published};
+
+static bool has_layers(const struct scripts_options *options, enum layer_chain chain)
 {
-    while (layer != NULL && layer->next != NULL) {
-        layer = layer->next;
-    }
-    return layer;
+    return chain == LAYERS_INBOUND || chain == LAYERS_AUTHORIZED ? options->inbound_count != 0 : options->outbound_count != 0;
 }
 
 static happn_status add_layers(struct scripts *scripts)
 {
-    struct core *core = scripts->core;
-    happn_status status = HAPPN_OK;
-    if (scripts->settings.options.inbound_count != 0) {
-        status = layers_add(core, false, layer_inbound, scripts);
-        scripts->inbound_layer = status == HAPPN_OK ? last_layer(core->inbound) : NULL;
+    for (int chain = 0; chain < LAYER_CHAINS; chain++) {
+        if (has_layers(&scripts->settings.options, chain)) {
+            scripts->layers[chain] = layers_add(scripts->core, chain, layer_functions[chain], scripts);
+            if (scripts->layers[chain] == NULL) {
+                return HAPPN_E_MEMORY;
+            }
+        }
     }
-    /* Only when it is needed: outbound layers cost an encoding for each recipient. */
-    if (status == HAPPN_OK && scripts->settings.options.outbound_count != 0) {
-        status = layers_add(core, true, layer_outbound, scripts);
-        scripts->outbound_layer = status == HAPPN_OK ? last_layer(core->outbound) : NULL;
-    }
-    return status;
+    return HAPPN_OK;
 }
 
-static void close_layer(struct layer *layer)
+/* What no script of the generation wants is left out: a layer for each recipient costs an encoding for each. */
+static void set_layers(struct scripts *scripts)
 {
-    if (layer != NULL) {
-        layer->run = layer_closed;
-        layer->arg = NULL;
+    const struct generation *generation = scripts->current;
+    bool wanted[LAYER_CHAINS] = {false};
+    for (size_t i = 0; i < generation->inbound_count; i++) {
+        wanted[generation->inbound[i]->is_authorized ? LAYERS_AUTHORIZED : LAYERS_INBOUND] = true;
+    }
+    for (size_t i = 0; i < generation->outbound_count; i++) {
+        wanted[generation->outbound[i]->is_for_all ? LAYERS_PUBLISHED : LAYERS_OUTBOUND] = true;
+    }
+    for (int chain = 0; chain < LAYER_CHAINS; chain++) {
+        if (scripts->layers[chain] != NULL) {
+            scripts->layers[chain]->is_idle = chain != LAYERS_OUTBOUND && !wanted[chain];
+            scripts->layers[chain]->is_for_replies = chain == LAYERS_OUTBOUND && !wanted[chain];
+        }
+    }
+}
+
+static void close_layers(struct scripts *scripts)
+{
+    for (int chain = 0; chain < LAYER_CHAINS; chain++) {
+        if (scripts->layers[chain] != NULL) {
+            scripts->layers[chain]->run = layer_closed;
+            scripts->layers[chain]->arg = NULL;
+        }
     }
 }
 
@@ -347,13 +367,14 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     }
     if (status == HAPPN_OK && (status = add_layers(scripts)) != HAPPN_OK) {
         error_set(error, status, "out of memory");
-        close_layer(scripts->inbound_layer);
+        close_layers(scripts);
         generation_free(scripts->current);
     }
     if (status != HAPPN_OK) {
         free_scripts(scripts);
         return status;
     }
+    set_layers(scripts);
     core->scripts = scripts;
     core->script_route = route_answer;
     *out = scripts;
@@ -375,6 +396,7 @@ happn_status scripts_reload(struct scripts *scripts, happn_error *error)
         return HAPPN_E_SCRIPT;
     }
     scripts->current = generation;
+    set_layers(scripts);
     retire(old);
     if (scripts->is_serving) {
         serve(scripts);
@@ -440,8 +462,7 @@ void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg
     scripts->is_closing = true;
     scripts->closed = closed;
     scripts->closed_arg = arg;
-    close_layer(scripts->inbound_layer);
-    close_layer(scripts->outbound_layer);
+    close_layers(scripts);
     scripts->core->script_route = NULL;
     scripts->core->scripts = NULL;
     stop_watching(scripts);

@@ -59,7 +59,7 @@ happn_status happn_service_add_layer(happn_service *service, int outbound, happn
     if (service->state == SERVICE_CLOSING || fn == NULL) {
         return HAPPN_E_ARGUMENT;
     }
-    return layers_add(&service->core, outbound != 0, fn, arg);
+    return layers_add(&service->core, outbound != 0 ? LAYERS_OUTBOUND : LAYERS_INBOUND, fn, arg) != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
 }
 
 happn_status happn_service_add_route(happn_service *service, const char *method, const char *path, happn_route_fn fn, void *arg)

@@ -395,7 +395,7 @@ HELPER void expect_load_error(const char *text, const char *part)
     if (strstr(error.message, part) == NULL) {
         fail_msg("%s is not in %s", part, error.message);
     }
-    assert_null(core.inbound);
+    assert_null(core.layers[LAYERS_INBOUND]);
 }
 
 #endif

@@ -63,7 +63,7 @@ static void an_outbound_layer_hides_and_drops(void **state)
                             "  msg.data.serial = nil\n"
                             "end }");
     open_scripts();
-    assert_null(core.inbound);
+    assert_null(core.layers[LAYERS_INBOUND]);
     enter(&one), enter(&two);
     say(&one, "{\"action\":\"on\",\"eventId\":1,\"path\":\"/ALL@/d/*\"}");
     hear(&one);
@@ -685,7 +685,7 @@ static void routes_answer(void **state)
     (void)state;
     use_routes("orders.lua", "/api/orders", orders);
     open_scripts();
-    assert_null(core.inbound);
+    assert_null(core.layers[LAYERS_INBOUND]);
     happn_http http = ask("POST", "/api/orders", NULL, "{\"id\":7,\"price\":1.50}");
     assert_int_equal(http.status, 201);
     assert_string_equal(http.answer, "{\"id\":7,\"price\":1.50}");
