@@ -67,6 +67,7 @@ struct core {
     struct layer *layers[LAYER_CHAINS];
     struct route *routes;
     bool (*script_route)(void *scripts, happn_http *http); /* asked when no route matches */
+    bool (*script_is_public)(void *scripts, const happn_http *http); /* whoever asks: it has a route for this that needs no permission */
     void *scripts;
     struct host_protocol *host_protocols; /* wire's */
     struct session *sessions;

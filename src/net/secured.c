@@ -71,6 +71,15 @@ static bool is_forged(happn_http *http)
     return at == NULL || !str_equal(str_skip(origin, (size_t)(at - origin.ptr) + 3), host);
 }
 
+/* On a public route somebody without permission is still who he is; somebody whose token has ended is nobody. */
+static void forget_ended(struct identity **identity, enum gate_answer answer)
+{
+    if (answer == GATE_UNAUTHORIZED) {
+        identity_unref(*identity);
+        *identity = NULL;
+    }
+}
+
 bool secured_pass(happn_http *http, struct str path)
 {
     struct listener *listener = http_listener(http);
@@ -86,8 +95,13 @@ bool secured_pass(happn_http *http, struct str path)
         return false;
     }
     struct http_caller caller = {token, str_of(happn_http_address(http))};
-    enum gate_answer answer = gate_http(core, http_arena(http), &caller, happn_http_method(http), path, http_identity_slot(http), message);
+    struct identity **identity = http_identity_slot(http);
+    enum gate_answer answer = gate_http(core, http_arena(http), &caller, happn_http_method(http), path, identity, message);
     if (answer == GATE_OPEN) {
+        return true;
+    }
+    if (core->script_is_public != NULL && core->script_is_public(core->scripts, http)) {
+        forget_ended(identity, answer);
         return true;
     }
     secured_refuse(http, answer == GATE_UNAUTHORIZED ? 401 : 403, message);

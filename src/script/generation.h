@@ -47,6 +47,7 @@ struct script_route {
     struct segment *segments;
     size_t count;
     int function;
+    bool is_public; /* needs no permission on a secured service */
 };
 
 struct generation {

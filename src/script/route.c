@@ -92,6 +92,35 @@ static struct script_route *new_route(lua_State *L, struct generation *generatio
     return route;
 }
 
+/* A route is a function, or { public = true, run = function }. Leaves the function on top in place of the table. */
+static bool take_function(lua_State *L, const char *key)
+{
+    if (lua_isfunction(L, -1)) {
+        return false;
+    }
+    if (!lua_istable(L, -1)) {
+        luaL_error(L, "route \"%s\" must be a function, or { public = true, run = function }", key);
+    }
+    int table = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+        if (strcmp(name, "public") != 0 && strcmp(name, "run") != 0) {
+            luaL_error(L, "route \"%s\": unknown key \"%s\", there are public and run", key, name);
+        }
+    }
+    lua_pushliteral(L, "public");
+    lua_rawget(L, table);
+    bool is_public = lua_toboolean(L, -1);
+    lua_pushliteral(L, "run");
+    lua_rawget(L, table);
+    if (!lua_isfunction(L, -1)) {
+        luaL_error(L, "route \"%s\": run must be a function", key);
+    }
+    lua_replace(L, table);
+    lua_settop(L, table);
+    return is_public;
+}
+
 /* The key is at -2, the function at -1. */
 static void declare(lua_State *L, struct script *script)
 {
@@ -99,9 +128,7 @@ static void declare(lua_State *L, struct script *script)
     size_t len;
     const char *text = lua_tolstring(L, -2, &len);
     struct str key = str_make(text, len);
-    if (!lua_isfunction(L, -1)) {
-        luaL_error(L, "route \"%s\" must be a function", text);
-    }
+    bool is_public = take_function(L, text);
     struct str copy = arena_str(&generation->arena, key);
     struct script_route *route = new_route(L, generation);
     if (copy.ptr == NULL) {
@@ -109,6 +136,7 @@ static void declare(lua_State *L, struct script *script)
     }
     const char *space = memchr(copy.ptr, ' ', copy.len);
     route->script = script;
+    route->is_public = is_public;
     route->key = copy.ptr;
     route->method = str_make(copy.ptr, (size_t)(space - copy.ptr));
     add_segments(L, generation, route, str_of(script->entry->mount));
@@ -368,6 +396,16 @@ static void respond_error(happn_http *http, int status, const char *name, const 
     char body[160];
     int len = snprintf(body, sizeof body, "{\"error\":{\"name\":\"%s\",\"message\":\"%s\"}}", name, text);
     happn_http_respond(http, status, NULL, body, (size_t)len);
+}
+
+bool route_is_public(void *arg, const happn_http *http)
+{
+    struct scripts *scripts = arg;
+    struct str path;
+    char allowed[160] = "";
+    path.ptr = happn_http_path(http, &path.len);
+    const struct script_route *route = find_route(scripts->current, str_of(happn_http_method(http)), path, allowed, sizeof allowed);
+    return route != NULL && route->is_public;
 }
 
 bool route_answer(void *arg, happn_http *http)

@@ -7,6 +7,9 @@
 /* core->script_route: false when no script has a route for the request's path. */
 bool route_answer(void *scripts, happn_http *http);
 
+/* core->script_is_public: the route that would answer is marked so. */
+bool route_is_public(void *scripts, const happn_http *http);
+
 /* True for a key such as "GET /{id}". */
 bool route_is_key(struct str key);
 

@@ -377,6 +377,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     set_layers(scripts);
     core->scripts = scripts;
     core->script_route = route_answer;
+    core->script_is_public = route_is_public;
     *out = scripts;
     return HAPPN_OK;
 }
@@ -464,6 +465,7 @@ void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg
     scripts->closed_arg = arg;
     close_layers(scripts);
     scripts->core->script_route = NULL;
+    scripts->core->script_is_public = NULL;
     scripts->core->scripts = NULL;
     stop_watching(scripts);
     struct generation *current = scripts->current;

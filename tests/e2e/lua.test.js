@@ -180,6 +180,32 @@ test('on a secured service scripts act as the user of their entry, hear of sessi
   fs.rmSync(folder, { recursive: true });
 });
 
+test('a public route answers whoever asks, and knows who it is when it can', async (t) => {
+  const { startSecured, Admin, ask } = require('./support/admin');
+  const { folder } = scripts({
+    'route.lua': `return {
+      ["GET /open"] = { public = true, run = function(req) return { user = req.session.username or "nobody", got = (pcall(happn.get, "/x")) } end },
+      ["POST /open"] = function() return { ok = true } end,
+      ["GET /shut"] = function() return { ok = true } end,
+    }`,
+  });
+  const server = await startSecured({}, { services: { connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }] } }, script: { config: { root: folder } } } });
+  t.after(() => server.child.kill('SIGKILL'));
+  const boss = await Admin.login(server.port);
+  await boss.user('ann', {});
+  const ann = await Admin.login(server.port, 'ann-pw', 'ann');
+  const headers = { authorization: `Bearer ${ann.token}` };
+  assert.deepEqual((await ask(server.port, 'GET', '/r/open')).json, { user: 'nobody', got: false });
+  assert.deepEqual((await ask(server.port, 'GET', '/r/open', { headers })).json, { user: 'ann', got: false });
+  assert.equal((await ask(server.port, 'GET', '/r/open', { headers: { authorization: 'Bearer nonsense' } })).json.user, 'nobody');
+  assert.equal((await ask(server.port, 'POST', '/r/open')).status, 401);
+  assert.equal((await ask(server.port, 'GET', '/r/shut', { headers })).status, 403);
+  await boss.call('revokeToken', { token: ann.token });
+  assert.equal((await ask(server.port, 'GET', '/r/open', { headers })).json.user, 'nobody');
+  await server.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
 /** Logs in over a raw connection, resolves with the answer. */
 function loginBy(port, data) {
   const WebSocket = require('ws');
