@@ -1,7 +1,8 @@
-# The libraries happn is made of: those that tools/deps builds, static; OpenSSL and PCRE2 from the system.
+# The libraries happn is made of: those that tools/deps builds, static; OpenSSL, PCRE2 and libcurl from the system.
 find_package(OpenSSL REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 
 add_library(happn_dependencies INTERFACE)
 target_include_directories(happn_dependencies SYSTEM INTERFACE ${HAPPN_DEPS}/include)
@@ -11,4 +12,4 @@ foreach(name websockets uv lua sqlite3 cjson)
     endif()
     target_link_libraries(happn_dependencies INTERFACE ${HAPPN_DEPS}/lib/lib${name}.a)
 endforeach()
-target_link_libraries(happn_dependencies INTERFACE OpenSSL::SSL OpenSSL::Crypto PkgConfig::PCRE2 m pthread dl)
+target_link_libraries(happn_dependencies INTERFACE OpenSSL::SSL OpenSSL::Crypto PkgConfig::PCRE2 PkgConfig::CURL m pthread dl)

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "script/answers.h"
 #include "script/calls.h"
+#include "script/fetch.h"
 #include "script/flow.h"
 #include "script/listener.h"
 #include "script/sandbox.h"
@@ -243,6 +244,7 @@ void api_push(lua_State *L, struct script *script)
     timer_add(L, script);
     listener_add(L, script);
     shared_add(L);
+    fetch_add(L);
     luaL_newlib(L, json);
     lua_setfield(L, -2, "json");
     value_push_null(L);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "json/write.h"
 #include "paths/wildcard.h"
+#include "script/fetch.h"
 #include "script/sandbox.h"
 #include "script/view.h"
 #include "security/identity.h"
@@ -167,6 +168,8 @@ static bool ensure_session(struct task *task, bool as_system)
 
 void calls_begin(struct task *task)
 {
+    fetch_drop(task->call.fetch);
+    task->call.fetch = NULL;
     if (task->call.request != NULL) {
         core_request_free(task->call.request); /* of a call that was given up */
         task->call.request = NULL;

@@ -80,6 +80,7 @@ struct scripts {
     struct generation *current, *retired;
     struct errors errors;
     struct shared shared;
+    struct fetcher *fetcher; /* NULL until a script asks another server */
     uint64_t last_task, generations;
     struct task *ready, **ready_tail; /* woken, to be continued this turn */
     bool drain_posted, is_serving, is_watching, is_closing;

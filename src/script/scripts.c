@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/events.h"
 #include "script/api.h"
+#include "script/fetch.h"
 #include "script/layer.h"
 #include "script/lifecycle.h"
 #include "script/listener.h"
@@ -88,6 +89,7 @@ static int install(lua_State *L)
     session_install(L);
     timer_install(L);
     listener_install(L);
+    fetch_install(L);
     http_install(L);
     sandbox_install(L);
     return 0;
@@ -433,6 +435,10 @@ static void cancel_all(struct scripts *scripts)
 void scripts_release(struct scripts *scripts)
 {
     if (--scripts->holds != 0) {
+        return;
+    }
+    if (scripts->fetcher != NULL) {
+        fetcher_close(scripts->fetcher); /* comes back here */
         return;
     }
     void (*closed)(void *arg) = scripts->closed;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "script/fetch.h"
 #include "script/sandbox.h"
 #include "security/identity.h"
 
@@ -175,6 +176,8 @@ void task_release(struct task *task)
 {
     struct generation *generation = task->generation;
     end_view(task);
+    fetch_drop(task->call.fetch);
+    task->call.fetch = NULL;
     if (task->call.request != NULL) {
         core_request_free(task->call.request);
         task->call.request = NULL;
@@ -361,6 +364,8 @@ void task_cancel_children(struct task *task)
 static void stop(struct task *task, const char *why)
 {
     task_cancel_children(task);
+    fetch_drop(task->call.fetch);
+    task->call.fetch = NULL;
     close_thread(task);
     leave_session(task);
     if (task->is_silent) {

@@ -11,6 +11,7 @@ enum task_kind { TASK_INBOUND, TASK_OUTBOUND, TASK_ROUTE, TASK_BACKGROUND };
 
 /* The store operation, sleep or group of tasks that a task waits for; one at a time. */
 struct call {
+    struct fetch *fetch;     /* an answer over HTTP, awaited or just come */
     struct request *request; /* prepared by the script, not yet given to the core */
     size_t together;         /* tasks of happn.together that have not ended */
     bool together_failed;    /* one of them */

@@ -206,6 +206,83 @@ test('a public route answers whoever asks, and knows who it is when it can', asy
   fs.rmSync(folder, { recursive: true });
 });
 
+test('scripts ask other servers, wait for the answer without holding up anybody, and are told what went wrong', async (t) => {
+  const http = require('node:http');
+  const waiting = [];
+  const other = http.createServer((request, response) => {
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => {
+      if (request.url === '/slow') return waiting.push(response);
+      if (request.url === '/again') return response.writeHead(302, { location: '/echo' }).end();
+      if (request.url === '/round') return response.writeHead(302, { location: '/round' }).end();
+      if (request.url === '/large') return response.end('x'.repeat(100000));
+      if (request.url === '/text') return response.writeHead(404, { 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] }).end('not "JSON');
+      return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({
+        method: request.method, type: request.headers['content-type'], mine: request.headers['x-mine'], agent: request.headers['user-agent'], body: Buffer.concat(parts).toString(),
+      }));
+    });
+  });
+  await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
+  t.after(() => { other.closeAllConnections?.(); other.close(); });
+  const base = `http://127.0.0.1:${other.address().port}`;
+  const { folder } = scripts({
+    'route.lua': `return {
+      ["GET /get"] = function() local r = happn.http.get("${base}/echo", { headers = { ["X-Mine"] = "yes" } }) return { status = r.status, json = r:json(), type = r.headers["content-type"] } end,
+      ["GET /post"] = function() return happn.http.post("${base}/echo", { list = happn.array{ 1, 2 } }):json() end,
+      ["GET /put"] = function() return happn.http.request{ url = "${base}/echo", method = "PUT", body = "plain", headers = { ["Content-Type"] = "text/x" } }:json() end,
+      ["GET /again"] = function() return happn.http.get("${base}/again"):json() end,
+      ["GET /text"] = function() local r = happn.http.get("${base}/text") local ok, e = pcall(r.json, r) return { status = r.status, ok = ok, e = e, cookies = r.headers["set-cookie"] } end,
+      ["GET /slow"] = function() return { body = happn.http.get("${base}/slow").body } end,
+      ["GET /both"] = function() local a, b = happn.together(function() return happn.http.get("${base}/echo").status end, function() return happn.http.get("${base}/text").status end) return { a = a, b = b } end,
+      ["GET /quick"] = function() return { quick = true } end,
+      ["GET /wrong"] = function(req)
+        local wrong = { round = { url = "${base}/round" }, large = { url = "${base}/large", max = 1000 }, late = { url = "${base}/slow", timeout = "50ms" }, file = { url = "file:///etc/passwd" },
+          refused = { url = "http://127.0.0.1:1/" }, name = { url = "http://no such host/" }, header = { url = "${base}/echo", headers = { a = "b\\r\\nc: d" } }, method = { url = "${base}", method = "G ET" },
+          option = { url = "${base}", methd = "GET" }, none = {} }
+        local ok, e = pcall(happn.http.request, wrong[req.query.what])
+        return { ok = ok, e = type(e) == "table" and e.name .. ": " .. e.message or e }
+      end,
+    }`,
+    'happn.json': JSON.stringify({ services: { connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }] } } } }),
+  });
+  const server = await Server.start(['--config', path.join(folder, 'happn.json')]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const get = async (name) => (await fetch(`http://127.0.0.1:${server.port}/r/${name}`)).json();
+  const got = await get('get');
+  assert.equal(got.status, 200);
+  assert.equal(got.type, 'application/json');
+  assert.deepEqual([got.json.method, got.json.mine], ['GET', 'yes']);
+  assert.match(got.json.agent, /^happn\//);
+  const posted = await get('post');
+  assert.deepEqual([posted.method, posted.type, posted.body], ['POST', 'application/json', '{"list":[1,2]}']);
+  const put = await get('put');
+  assert.deepEqual([put.method, put.type, put.body], ['PUT', 'text/x', 'plain']);
+  assert.equal((await get('again')).method, 'GET');
+  const text = await get('text');
+  assert.deepEqual([text.status, text.ok, text.cookies], [404, false, 'a=1, b=2']);
+  assert.match(text.e, /the answer is not JSON/);
+  assert.deepEqual(await get('both'), { a: 200, b: 404 });
+  const slow = get('slow');
+  while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await get('quick'), { quick: true }, 'while another one waits');
+  waiting.pop().end('at last');
+  assert.deepEqual(await slow, { body: 'at last' });
+  for (const [what, says] of Object.entries({
+    round: /redirects/, large: /the answer is too large/, late: /timed out/i, file: /Protocol "file" (not supported|disabled)/i, refused: /HttpError: GET http:\/\/127.0.0.1:1\/: .*(refused|connect)/i,
+    name: /HttpError/, header: /without line breaks/, method: /a method is a word/, option: /there is no option methd/, none: /url is missing/,
+  })) {
+    const answer = await get(`wrong?what=${what}`);
+    assert.equal(answer.ok, false, what);
+    assert.match(answer.e, says);
+  }
+  const left = get('slow').catch(() => 'cut off'); // the server stops while a script waits
+  while (waiting.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await server.stop();
+  await left;
+  fs.rmSync(folder, { recursive: true });
+});
+
 /** Logs in over a raw connection, resolves with the answer. */
 function loginBy(port, data) {
   const WebSocket = require('ws');
