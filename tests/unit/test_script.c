@@ -898,6 +898,8 @@ static void take_scripts_of_guide(void)
     assert_int_equal(mkdir(folder, 0700), 0);
     snprintf(folder, sizeof folder, "%s/routes", root);
     assert_int_equal(mkdir(folder, 0700), 0);
+    snprintf(folder, sizeof folder, "%s/work", root);
+    assert_int_equal(mkdir(folder, 0700), 0);
     for (char *at = text; (at = strstr(at, "```lua\n-- ")) != NULL;) {
         char name[80];
         char *end = strstr(at + 7, "```");
@@ -915,11 +917,17 @@ static void the_guide_is_true(void **state)
     inbound[0] = (struct script_entry){.file = "layers/temperature.lua"};
     inbound[1] = (struct script_entry){.file = "layers/quota.lua"};
     inbound[2] = (struct script_entry){.file = "layers/values.lua"};
+    inbound[3] = (struct script_entry){.file = "layers/visits.lua"};
     outbound[0] = (struct script_entry){.file = "layers/serials.lua"};
+    outbound[1] = (struct script_entry){.file = "layers/slim.lua"};
     routes[0] = (struct script_entry){.file = "routes/orders.lua", .mount = "/api/orders"};
-    options.inbound_count = 3;
-    options.outbound_count = options.route_count = 1;
+    static const struct script_entry others[] = {{.file = "work/orders.lua"}, {.file = "work/codes.lua"}};
+    options.others = others;
+    options.inbound_count = 4;
+    options.outbound_count = options.other_count = 2;
+    options.route_count = 1;
     open_scripts();
+    scripts_begin(scripts);
     enter(&peer);
     say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/sensors/1/temperature\",\"data\":{\"value\":99}}");
     expect_data(&peer, "{\"value\":99,\"unit\":\"C\"}");
@@ -944,6 +952,19 @@ static void the_guide_is_true(void **state)
     assert_non_null(strstr(ask("GET", "/api/orders", NULL, NULL).answer, "[{\"id\":\"7\",\"_meta\":{\"path\":\"/orders/7\""));
     expect_answer("GET", "/api/orders/7/label", 200, "<p>7</p>");
     expect_answer("GET", "/api/orders/8", 404, "{\"error\":\"no such order\"}");
+    for (int i = 1; i <= 4; i++) {
+        char count[20];
+        snprintf(count, sizeof count, "\"count\":%d", i);
+        say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/visits\",\"data\":{}}");
+        expect_part(hear(&peer), i <= 3 ? count : "three visits are enough");
+    }
+    say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/positions/1\",\"data\":{\"raw\":1,\"x\":2}}");
+    expect_data(&peer, "{\"x\":2}");
+    for (int i = 0; i < 100; i++) {
+        turn(); /* the listener has its turn */
+    }
+    say(&peer, "{\"action\":\"get\",\"eventId\":1,\"path\":\"/log/orders/*\"}");
+    expect_part(hear(&peer), "\"id\":\"7\"");
     leave(&peer);
 }
 
