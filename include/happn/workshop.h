@@ -33,6 +33,45 @@ typedef struct happn_check_options {
 HAPPN_API HAPPN_MUST_USE happn_status happn_check(const happn_check_options *options, void (*found)(const happn_finding *finding, void *arg),
                                                   void *arg, size_t *checked, happn_error *error);
 
+/* One case of a test, or a file that could not be loaded (name NULL). Borrowed until the function returns. */
+typedef struct happn_test_result {
+    const char *file, *name;
+    int line;                /* where the case begins */
+    int is_ok;
+    const char *text;        /* why it failed; lines */
+    const char *failed_file; /* where; empty: not known */
+    int failed_line;
+    const char *log;         /* what scripts have logged, when it failed; lines */
+    double milliseconds;
+} happn_test_result;
+
+typedef struct happn_test_coverage {
+    const char *file;
+    int lines, ran;      /* lines with code, and how many of them have run */
+    const char *missing; /* the others: "12 15-18" */
+} happn_test_coverage;
+
+typedef struct happn_test_options {
+    size_t size;              /* sizeof(happn_test_options) */
+    const char *root;         /* the scripts' folder; NULL: the working directory */
+    const char *const *files; /* only these, NULL: all below the root that end in _test.lua */
+    size_t file_count;
+    const char *filter;       /* only cases whose name contains this text; NULL: all */
+    int coverage;             /* notes which lines of the other scripts run */
+    void (*tell)(const happn_test_result *result, void *arg);
+    void (*covered)(const happn_test_coverage *coverage, void *arg); /* at the end, for each script */
+    void *arg;
+} happn_test_options;
+
+typedef struct happn_test_summary {
+    size_t files, passed, failed;
+} happn_test_summary;
+
+/* Runs the tests of a folder of scripts (docs/lua-tools.md): in this process, with real servers that keep their documents in memory, use no sockets
+ * and have a clock of their own. Tests that fail are told, not returned: an error is that they could not be run (no such folder, memory). One thread
+ * at a time. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_test(const happn_test_options *options, happn_test_summary *summary, happn_error *error);
+
 #ifdef __cplusplus
 }
 #endif

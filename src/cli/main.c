@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"serve", command_serve, "starts a server"},
     {"check", command_check, "looks at scripts: what is wrong with them, before they serve"},
+    {"test", command_test, "runs the tests of scripts"},
     {"import", command_import, "reads documents of happn-3, or exported ones, into a database"},
     {"export", command_export, "writes the documents of a database as JSON lines"},
     {"backup", command_backup, "copies a database, also while it is being served"},

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "client/connect.h"
-#include "core/core.h"
+#include "core/session.h"
 #include "json/scan.h"
 #include "json/write.h"
 #include "paths/path.h"
@@ -230,7 +230,8 @@ static happn_status introduce(happn_client *client, struct str options, uint64_t
     return status;
 }
 
-happn_status happn_client_open(happn_service *service, happn_done_fn done, void *arg, happn_client **out)
+/* login not set: the host itself, who may do everything. */
+static happn_status open_inside(happn_service *service, struct str login, happn_done_fn done, void *arg, happn_client **out)
 {
     if (service == NULL || out == NULL) {
         return HAPPN_E_ARGUMENT;
@@ -241,13 +242,27 @@ happn_status happn_client_open(happn_service *service, happn_done_fn done, void 
         return HAPPN_E_MEMORY;
     }
     happn_status status = link_inprocess_open(service, &link_events, client, &client->link);
-    status = status == HAPPN_OK ? introduce(client, STR_NONE, 0) : status;
+    if (status == HAPPN_OK && str_is_set(login)) {
+        struct session *session = link_inprocess_session(client->link);
+        session->is_trusted = session->may_see_system = false;
+    }
+    status = status == HAPPN_OK ? introduce(client, login, 0) : status;
     if (status != HAPPN_OK) {
         client_drop(client);
         return status;
     }
     *out = client;
     return HAPPN_OK;
+}
+
+happn_status happn_client_open(happn_service *service, happn_done_fn done, void *arg, happn_client **out)
+{
+    return open_inside(service, STR_NONE, done, arg, out);
+}
+
+happn_status client_open_as(happn_service *service, struct str login, happn_done_fn done, void *arg, happn_client **out)
+{
+    return open_inside(service, login, done, arg, out);
 }
 
 happn_status happn_client_connect(happn_runtime *runtime, const char *options, size_t len, happn_done_fn done, void *arg,

@@ -94,6 +94,10 @@ struct happn_client {
     char target[320];    /* for error texts */
 };
 
+/* --- client.c */
+/* Like happn_client_open, for somebody who logs in: the text of an object with username and password, or token; and info. */
+happn_status client_open_as(happn_service *service, struct str login, happn_done_fn done, void *arg, happn_client **out);
+
 /* --- requests.c */
 struct pending *request_new(happn_client *client, const char *action, happn_result_fn done, void *arg);
 void request_free(happn_client *client, struct pending *pending);

@@ -31,6 +31,10 @@ struct client_link {
 happn_status link_inprocess_open(happn_service *service, const struct client_link_events *events, void *owner,
                                  struct client_link **out);
 
+struct session;
+/* The core's end of it. */
+struct session *link_inprocess_session(const struct client_link *link);
+
 /* Where to connect to and how; texts are copied. */
 struct link_options {
     char host[256];

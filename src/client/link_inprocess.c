@@ -288,3 +288,8 @@ happn_status link_inprocess_open(happn_service *service, const struct client_lin
     *out = &link->base;
     return HAPPN_OK;
 }
+
+struct session *link_inprocess_session(const struct client_link *link)
+{
+    return ((const struct link_inprocess *)link)->session;
+}

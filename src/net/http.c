@@ -7,6 +7,7 @@
 
 #include "net/peer.h"
 #include "net/cors.h"
+#include "net/local.h"
 #include "net/secured.h"
 #include "net/static.h"
 #include "security/http_path.h"
@@ -18,6 +19,7 @@ struct happn_http {
     struct listener *listener;
     struct connection *connection; /* NULL when the peer has gone */
     struct lws *wsi;
+    const struct local_request *local; /* it came over no socket */
     struct arena arena;
     const char *method;
     struct str path, query;
@@ -75,7 +77,7 @@ static struct str copy_query(happn_http *http)
     return text != NULL ? str_make(text, len) : STR_NONE;
 }
 
-static happn_http *new_http(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path)
+static happn_http *bare_http(struct listener *listener, struct str path)
 {
     const struct allocator *allocator = listener->core->allocator;
     happn_http *http = memory_zalloc(allocator, sizeof *http);
@@ -83,13 +85,22 @@ static happn_http *new_http(struct listener *listener, struct lws *wsi, struct c
         return NULL;
     }
     http->listener = listener;
-    http->connection = connection;
-    http->wsi = wsi;
     arena_init(&http->arena, allocator);
     buf_init(&http->body, allocator, listener->options.body_bytes);
     buf_init(&http->headers, allocator, HEADERS_BYTES);
     buf_init(&http->answer, allocator, SIZE_MAX / 2);
     http->path = arena_str(&http->arena, path);
+    return http;
+}
+
+static happn_http *new_http(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path)
+{
+    happn_http *http = bare_http(listener, path);
+    if (http == NULL) {
+        return NULL;
+    }
+    http->connection = connection;
+    http->wsi = wsi;
     http->query = copy_query(http);
     http->method = "";
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
@@ -167,10 +178,24 @@ static void compose(happn_http *http, int status, const char *type, const void *
     }
 }
 
+static int give_locally(happn_http *http)
+{
+    const struct local_request *local = http->local;
+    struct buf answer = http->answer;
+    buf_init(&http->answer, answer.allocator, answer.max);
+    free_http(http);
+    local->answered(local->arg, answer.status == HAPPN_OK ? str_make(answer.ptr + LWS_PRE, answer.len - LWS_PRE) : STR_NONE);
+    buf_fini(&answer);
+    return 0;
+}
+
 /* Writes the answer and ends the transaction; what it returns, the callback of lws returns. */
 static int send_answer(happn_http *http)
 {
     struct lws *wsi = http->wsi;
+    if (http->local != NULL) {
+        return give_locally(http);
+    }
     bool close_after = http->close_after || http->answer.status != HAPPN_OK;
     size_t len = http->answer.len - LWS_PRE;
     int written = -1;
@@ -200,7 +225,9 @@ static void not_found(happn_http *http)
 static int route(happn_http *http)
 {
     http->is_routing = true;
-    lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
+    if (http->wsi != NULL) {
+        lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
+    }
     if (!cors_route(http) && !builtin_route(http, http->path) && !auth_route(http, http->path) && !admin_route(http, http->path) &&
         secured_pass(http, http->path) && !core_route(http->listener->core, http, http->method, http->path) &&
         !static_route(http, http->path)) {
@@ -374,8 +401,21 @@ static enum lws_token_indexes find_token(const char *name)
     return WSI_TOKEN_COUNT;
 }
 
+static struct str local_header(const struct local_request *local, const char *name)
+{
+    for (size_t i = 0; i < local->header_count; i++) {
+        if (strcmp(local->headers[i].name, name) == 0) {
+            return local->headers[i].value;
+        }
+    }
+    return STR_NONE;
+}
+
 const char *happn_http_header(const happn_http *http, const char *name, size_t *len)
 {
+    if (http->local != NULL) {
+        return give(local_header(http->local, name), len);
+    }
     happn_http *self = (happn_http *)http; /* the copy belongs to the request's arena */
     char with_colon[NAME_BYTES];
     int name_len = snprintf(with_colon, sizeof with_colon, "%s:", name);
@@ -409,7 +449,7 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
         return;
     }
     http->is_answered = true;
-    if (http->wsi == NULL) {
+    if (http->wsi == NULL && http->local == NULL) {
         free_http(http);
         return;
     }
@@ -417,7 +457,47 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
         content_type = "application/octet-stream";
     }
     compose(http, status, content_type, body, len);
-    if (!http->is_routing) {
+    if (!http->is_routing && http->local != NULL) {
+        give_locally(http);
+    } else if (!http->is_routing) {
         lws_callback_on_writable(http->wsi);
     }
+}
+
+/* -- from within the process -- */
+
+happn_status local_open(struct core *core, const struct listener_options *options, struct listener **out)
+{
+    struct listener *listener = memory_zalloc(core->allocator, sizeof *listener);
+    if (listener == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    listener->core = core;
+    listener->options = *options;
+    *out = listener;
+    return HAPPN_OK;
+}
+
+happn_status local_send(struct listener *listener, const struct local_request *request)
+{
+    happn_error error;
+    if (http_path_check(request->path, &error) != HAPPN_OK) {
+        return HAPPN_E_PATH;
+    }
+    happn_http *http = bare_http(listener, request->path);
+    if (http == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    http->local = request;
+    http->method = request->method;
+    http->query = str_is_set(request->query) ? arena_str(&http->arena, request->query) : STR_NONE;
+    strcpy(http->address, "127.0.0.1");
+    buf_add_str(&http->body, request->body);
+    happn_status status = http->path.ptr == NULL ? HAPPN_E_MEMORY : http->body.status;
+    if (status != HAPPN_OK) {
+        free_http(http);
+        return status;
+    }
+    route(http);
+    return HAPPN_OK;
 }

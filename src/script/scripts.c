@@ -215,6 +215,8 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error)
     happn_status status = vm_open(&generation->vm, core->allocator, scripts->settings.options.memory, core->limits.message_bytes);
     generation->vm.owner = generation;
     generation->vm.unbroken_ns = (int64_t)scripts->settings.options.unbroken * 1000000;
+    generation->vm.on_line = scripts->settings.options.on_line;
+    generation->vm.on_line_arg = scripts->settings.options.on_line_arg;
     if (status != HAPPN_OK) {
         error_set(error, status, "%s", happn_status_text(status));
     } else {

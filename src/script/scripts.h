@@ -29,6 +29,8 @@ struct scripts_options {
     unsigned unbroken;          /* CPU time in one piece, where a call cannot be interrupted: 50 */
     size_t tasks;               /* calls under way at the same time: 10 000 */
     size_t shared;              /* bytes of happn.shared: 16 MiB */
+    void (*on_line)(void *arg, const char *file, int line); /* for coverage: told before each line of Lua; NULL */
+    void *on_line_arg;
     const struct script_entry *inbound, *outbound, *routes;
     const struct script_entry *others; /* neither layers nor routes: timers, listeners, system events, logins */
     size_t inbound_count, outbound_count, route_count, other_count;

@@ -3,18 +3,11 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "script/generation.h"
 #include "script/sandbox.h"
 
 enum { MOST_SHARED = 16 << 20 };
 
-/* Scripts that nobody calls. */
-struct trial {
-    struct scripts scripts;
-    struct generation *generation;
-};
-
-static happn_status open_trial(struct trial *trial, struct core *core, const struct scripts_options *options, happn_error *error)
+happn_status trial_open(struct trial *trial, struct core *core, const struct scripts_options *options, happn_error *error)
 {
     *trial = (struct trial){.scripts = {.core = core, .ready_tail = &trial->scripts.ready, .holds = 1}};
     arena_init(&trial->scripts.settings.arena, core->allocator);
@@ -26,7 +19,7 @@ static happn_status open_trial(struct trial *trial, struct core *core, const str
     return trial->generation != NULL ? HAPPN_OK : HAPPN_E_SCRIPT;
 }
 
-static void close_trial(struct trial *trial)
+void trial_close(struct trial *trial)
 {
     if (trial->generation != NULL) {
         generation_free(trial->generation);
@@ -61,11 +54,11 @@ static happn_status load_any(struct core *core, const struct scripts_options *op
     struct script_entry any = *entry;
     any.mount = any.mount != NULL ? any.mount : "";
     any.is_draft = any.is_trusted = true;
-    happn_status status = open_trial(&trial, core, &plain, error);
+    happn_status status = trial_open(&trial, core, &plain, error);
     if (status == HAPPN_OK && script_load(trial.generation, &any, error) == NULL) {
         status = HAPPN_E_SCRIPT;
     }
-    close_trial(&trial);
+    trial_close(&trial);
     return status;
 }
 
@@ -77,8 +70,8 @@ happn_status trial_load(struct core *core, const struct scripts_options *options
     }
     struct trial trial;
     struct scripts_options one = only(options, entry, role);
-    happn_status status = open_trial(&trial, core, &one, error);
-    close_trial(&trial);
+    happn_status status = trial_open(&trial, core, &one, error);
+    trial_close(&trial);
     return status;
 }
 
@@ -125,12 +118,12 @@ happn_status trial_names(struct core *core, void (*take)(void *arg, const char *
     struct trial trial;
     struct scripts_options none = {0};
     struct script_entry entry = {.file = "names", .is_trusted = true};
-    happn_status status = open_trial(&trial, core, &none, error);
+    happn_status status = trial_open(&trial, core, &none, error);
     if (status == HAPPN_OK) {
         struct script script = {.generation = trial.generation, .entry = &entry, .file = entry.file, .name = entry.file};
         struct naming naming = {&script, take, arg};
         status = vm_protect(&trial.generation->vm, name_all, &naming, error);
     }
-    close_trial(&trial);
+    trial_close(&trial);
     return status;
 }

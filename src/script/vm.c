@@ -101,7 +101,7 @@ void vm_enter(struct vm *vm, lua_State *thread, struct budget budget)
     vm->ticks = 0;
     vm->is_paused = false;
     vm->running = vm->own_thread = thread;
-    lua_sethook(thread, on_count, LUA_MASKCOUNT, HOOK_INTERVAL);
+    lua_sethook(thread, on_count, LUA_MASKCOUNT | (vm->on_line != NULL ? LUA_MASKLINE : 0), HOOK_INTERVAL);
 }
 
 struct budget vm_leave(struct vm *vm)
@@ -145,10 +145,21 @@ static enum need look_at_clock(struct vm *vm, bool can_pause)
     return !is_load && now - vm->slice_start > vm->unbroken_ns ? STOP : GO_ON;
 }
 
+static void tell_line(lua_State *L, const struct vm *vm, lua_Debug *where)
+{
+    lua_getinfo(L, "S", where);
+    if (where->source[0] == '@') {
+        vm->on_line(vm->on_line_arg, where->source + 1, where->currentline);
+    }
+}
+
 static void on_count(lua_State *L, lua_Debug *where)
 {
-    (void)where;
     struct vm *vm = vm_of(L);
+    if (where->event == LUA_HOOKLINE) {
+        tell_line(L, vm, where);
+        return;
+    }
     if (!vm->killed) {
         bool can_pause = vm->may_pause && L == vm->own_thread && lua_isyieldable(L);
         vm->budget.steps -= HOOK_INTERVAL;

@@ -37,6 +37,8 @@ struct vm {
     char error_source[64]; /* where the last error was raised */
     int error_line;
     void *owner;         /* struct generation */
+    void (*on_line)(void *arg, const char *file, int line); /* for coverage */
+    void *on_line_arg;
 };
 
 /* Opens a state without any library. max_text limits what is written to `out`. */

@@ -16,6 +16,7 @@ struct hashing {
     int thread_count, idle;       /* idle: under lock */
     struct hash_job *jobs, **tail; /* under lock */
     size_t waiting;               /* under lock */
+    size_t under_way;             /* submitted and not done; the loop's */
     bool is_ending;               /* under lock */
 };
 
@@ -66,6 +67,7 @@ static void carry_out(struct hash_job *job)
 static void report(void *arg)
 {
     struct hash_job *job = arg;
+    job->hashing->under_way--;
     job->done(job);
 }
 
@@ -114,6 +116,7 @@ happn_status hashing_submit(struct hashing *hashing, struct hash_job *job)
     }
     job->next = NULL;
     job->hashing = hashing;
+    hashing->under_way++;
     pthread_mutex_lock(&hashing->lock);
     *hashing->tail = job;
     hashing->tail = &job->next;
@@ -121,6 +124,11 @@ happn_status hashing_submit(struct hashing *hashing, struct hash_job *job)
     pthread_cond_signal(&hashing->wake);
     pthread_mutex_unlock(&hashing->lock);
     return HAPPN_OK;
+}
+
+bool hashing_is_busy(const struct hashing *hashing)
+{
+    return hashing->under_way != 0;
 }
 
 void hashing_free(struct hashing *hashing)

@@ -30,4 +30,7 @@ void hashing_free(struct hashing *hashing);
 /* E_BUSY: too many wait; E_MEMORY: no thread could be started. Then done is not called. */
 happn_status hashing_submit(struct hashing *hashing, struct hash_job *job);
 
+/* Something will be done. On the loop's thread. */
+bool hashing_is_busy(const struct hashing *hashing);
+
 #endif

@@ -162,13 +162,10 @@ static happn_status check_proxies(const struct config *config, happn_error *erro
     return HAPPN_OK;
 }
 
-static happn_status open_listener(happn_service *service, happn_error *error)
+happn_status service_listener_options(happn_service *service, struct listener_options *out, happn_error *error)
 {
     const struct config *config = &service->config;
-    if (config->defer_listen) {
-        return HAPPN_OK;
-    }
-    struct listener_options options = {.host = config->host.ptr,
+    *out = (struct listener_options){.host = config->host.ptr,
                                        .port = (int)config->port,
                                        .message_bytes = (size_t)config->message_bytes,
                                        .queue_bytes = (size_t)config->queue_bytes,
@@ -184,24 +181,31 @@ static happn_status open_listener(happn_service *service, happn_error *error)
                                        .proxies = config->trusted_proxies.items,
                                        .proxy_count = config->trusted_proxies.count,
                                        .handshake_seconds = (int)config->handshake_seconds};
-    options.is_encrypted = str_is(config->transport, "https");
+    out->is_encrypted = str_is(config->transport, "https");
     happn_status status = check_proxies(config, error);
-    if (status == HAPPN_OK && options.is_encrypted) {
-        status = find_certificate(service, &options.certificate, error);
+    if (status == HAPPN_OK && out->is_encrypted) {
+        status = find_certificate(service, &out->certificate, error);
     }
     if (status == HAPPN_OK) {
-        status = read_page(service, config->unauthorized_page, &options.unauthorized_page, error);
+        status = read_page(service, config->unauthorized_page, &out->unauthorized_page, error);
     }
     if (status == HAPPN_OK) {
-        status = read_page(service, config->forbidden_page, &options.forbidden_page, error);
+        status = read_page(service, config->forbidden_page, &out->forbidden_page, error);
     }
     if (status == HAPPN_OK) {
-        status = service_http_options(service, &options, error);
+        status = service_http_options(service, out, error);
     }
-    if (status != HAPPN_OK) {
-        return status;
+    return status;
+}
+
+static happn_status open_listener(happn_service *service, happn_error *error)
+{
+    struct listener_options options;
+    if (service->config.defer_listen) {
+        return HAPPN_OK;
     }
-    return listener_open(&service->core, &options, &service->listener, error);
+    happn_status status = service_listener_options(service, &options, error);
+    return status == HAPPN_OK ? listener_open(&service->core, &options, &service->listener, error) : status;
 }
 
 static happn_status open_stores(happn_service *service, happn_error *error)

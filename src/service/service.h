@@ -34,6 +34,8 @@ struct happn_service {
     struct listener *listener;
     struct scripts *scripts;
     struct audit *audit;
+    void (*on_line)(void *arg, const char *file, int line); /* of scripts, for coverage; NULL: nobody wants to know */
+    void *on_line_arg;
     happn_auth_fn auth; /* the host's own way to log in */
     void *auth_arg;
     struct core_stats told; /* the counters when somebody last asked */
@@ -65,6 +67,8 @@ void service_forget_providers(happn_service *service);
  * not secured. Otherwise error says why not. */
 happn_status service_open_security(happn_service *service, service_secured_fn secured, happn_error *error);
 
+/* What the configuration says about listening. */
+happn_status service_listener_options(happn_service *service, struct listener_options *out, happn_error *error);
 /* What of the listener's options is about pages and files. */
 happn_status service_http_options(happn_service *service, struct listener_options *out, happn_error *error);
 

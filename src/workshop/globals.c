@@ -16,13 +16,16 @@
 
 _Static_assert(LUA_VERSION_NUM == 504, "the format of dumps belongs to a version");
 
-enum { MAX_DUMP = 16 << 20, HEADER = 31, GET_GLOBAL = 11, SET_GLOBAL = 15, MAX_NESTING = 250, NO_LINE_HERE = -0x80 };
+enum { MAX_DUMP = 16 << 20, HEADER = 31, MAX_NESTING = 250, NO_LINE_HERE = -0x80 };
+enum { GET_GLOBAL = 11, SET_GLOBAL = 15, FIRST_RETURN = 70, LAST_RETURN = 72, PREPARE_VARARGS = 81 };
 
 struct dump {
     const unsigned char *at, *end;
     bool is_broken;
     struct arena *arena;
     struct global_use *uses;
+    void (*take_line)(void *arg, int line); /* NULL: nobody asks */
+    void *take_arg;
 };
 
 /* One function of the dump: where its parts are. */
@@ -125,15 +128,32 @@ static int jump_at(const struct part *part, size_t pc, int line)
     return line;
 }
 
+static unsigned operation_at(const struct part *part, size_t pc)
+{
+    return part->code[4 * pc] & 0x7f; /* all machines that we run on are little endian */
+}
+
+/* The compiler ends every function with a return, also behind one of the author's; and what prepares varargs belongs to no line. */
+static bool never_runs(const struct part *part, size_t pc)
+{
+    if (pc == 0) {
+        return operation_at(part, pc) == PREPARE_VARARGS;
+    }
+    unsigned before = operation_at(part, pc - 1);
+    return pc + 1 == part->code_count && before >= FIRST_RETURN && before <= LAST_RETURN;
+}
+
 static void look_at_code(struct dump *dump, const struct part *part)
 {
     int line = part->first_line;
     for (size_t pc = 0; pc < part->code_count && pc < part->line_count; pc++) {
-        uint32_t code;
-        memcpy(&code, part->code + 4 * pc, sizeof code);
+        const unsigned char *code = part->code + 4 * pc;
         signed char step = (signed char)part->lines[pc];
         line = step == NO_LINE_HERE ? jump_at(part, pc, line) : line + step;
-        unsigned operation = code & 0x7f, a = code >> 7 & 0xff, b = code >> 16 & 0xff, c = code >> 24 & 0xff;
+        if (dump->take_line != NULL && !never_runs(part, pc)) {
+            dump->take_line(dump->take_arg, line);
+        }
+        unsigned operation = operation_at(part, pc), a = (code[0] >> 7 | code[1] << 1) & 0xff, b = code[2], c = code[3];
         unsigned upvalue = operation == GET_GLOBAL ? b : a, key = operation == GET_GLOBAL ? c : b;
         if ((operation == GET_GLOBAL || operation == SET_GLOBAL) && upvalue < part->upvalue_count && key < part->constant_count &&
             str_is(part->upvalues[upvalue], "_ENV") && str_is_set(part->constants[key])) {
@@ -219,19 +239,33 @@ static happn_status compile(const char *name, struct str text, struct buf *out, 
     return status;
 }
 
-happn_status globals_find(struct arena *arena, const char *name, struct str text, struct global_use **out, happn_error *error)
+static happn_status read_dump(struct dump *dump, const char *name, struct str text, happn_error *error)
 {
     struct buf bytes;
-    buf_init(&bytes, arena->allocator, MAX_DUMP);
+    buf_init(&bytes, dump->arena->allocator, MAX_DUMP);
     happn_status status = compile(name, text, &bytes, error);
     if (status == HAPPN_OK) {
-        struct dump dump = {(const unsigned char *)bytes.ptr, (const unsigned char *)bytes.ptr + bytes.len, false, arena, NULL};
-        take(&dump, HEADER);
-        take(&dump, 1);
-        take_function(&dump, 0);
-        *out = dump.uses;
-        status = dump.is_broken ? error_set(error, HAPPN_E_SCRIPT, "%s: its globals cannot be found", name) : HAPPN_OK;
+        dump->at = (const unsigned char *)bytes.ptr;
+        dump->end = dump->at + bytes.len;
+        take(dump, HEADER);
+        take(dump, 1);
+        take_function(dump, 0);
+        status = dump->is_broken ? error_set(error, HAPPN_E_SCRIPT, "%s: its globals cannot be found", name) : HAPPN_OK;
     }
     buf_fini(&bytes);
     return status;
+}
+
+happn_status globals_find(struct arena *arena, const char *name, struct str text, struct global_use **out, happn_error *error)
+{
+    struct dump dump = {.arena = arena};
+    happn_status status = read_dump(&dump, name, text, error);
+    *out = dump.uses;
+    return status;
+}
+
+happn_status globals_lines(struct arena *arena, const char *name, struct str text, void (*take)(void *arg, int line), void *arg, happn_error *error)
+{
+    struct dump dump = {.arena = arena, .take_line = take, .take_arg = arg};
+    return read_dump(&dump, name, text, error);
 }

@@ -5,10 +5,11 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { spawnSync } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { program } = require('./support/server');
 
-const guide = fs.readFileSync(path.join(__dirname, '../../docs/lua.md'), 'utf8');
+const guide = fs.readFileSync(path.join(__dirname, '../../docs/lua.md'), 'utf8') +
+  fs.readFileSync(path.join(__dirname, '../../docs/lua-tools.md'), 'utf8');
 
 function folder(files) {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-tools-'));
@@ -53,9 +54,74 @@ test('happn check reads the happn.json of the folder', () => {
   assert.equal(result.status, 1);
 });
 
-test('the examples of the guide are without errors', () => {
+const TESTS = `local t = require "happn.test"
+t.case("passes # well", function()
+  t.equal(t.client { layers = { inbound = { "a.lua" } } }:set("/x", { n = 1 }).n, 2)
+end)
+t.case("fails <really>", function()
+  t.equal(1, 2)
+end)
+`;
+const LAYER = `return { actions = { "set" }, inbound = function(msg)
+  msg.data.n = msg.data.n + 1
+end }
+`;
+
+test('happn test: TAP, JUnit, coverage, exit codes', () => {
+  const root = folder({ 'a.lua': LAYER, 'tests/a_test.lua': TESTS });
+  const all = run(root, 'test', '--coverage', '--junit', 'out.xml');
+  assert.equal(all.status, 1);
+  assert.equal(all.stdout, `TAP version 14
+ok 1 - tests/a_test.lua: passes \\# well
+not ok 2 - tests/a_test.lua: fails <really>
+  ---
+  message: |
+    not equal
+         got: 1
+    expected: 2
+  at: tests/a_test.lua:6
+  ...
+# 100.0%  a.lua
+# 100.0%  all
+1..2
+# 1 passed, 1 failed
+`);
+  const xml = fs.readFileSync(path.join(root, 'out.xml'), 'utf8');
+  assert.match(xml, /<testcase classname="tests\/a_test\.lua" name="passes # well" file="tests\/a_test\.lua" line="2" time="[\d.]+"\/>/);
+  assert.match(xml, /name="fails &lt;really&gt;"[^>]*><failure message="not equal\n/);
+  assert.equal(run(root, 'test', '--filter', 'passes').status, 0);
+  assert.equal(run(root, 'test', 'tests/a_test.lua').status, 1);
+  assert.equal(run('/', 'test', root, '--filter', 'passes').status, 0);
+  const none = run(root, 'test', '--filter', 'dances');
+  assert.equal(none.status, 1);
+  assert.match(none.stderr, /there is no test with such a name/);
+  assert.match(run(root, 'test', '--help').stdout, /usage: happn test/);
+});
+
+test('happn test --watch runs again when a file changes', async () => {
+  const root = folder({ 'a.lua': LAYER, 'a_test.lua': TESTS });
+  const child = spawn(program, ['test', '--watch', '--junit', 'out.xml'], { cwd: root });
+  let out = '';
+  const seen = (text) => new Promise((resolve) => {
+    const look = () => { if (out.includes(text)) resolve(); else child.once('chunk', look); };
+    look();
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk) => { out += chunk; child.emit('chunk'); });
+  }
+  await seen('# 1 passed, 1 failed');
+  out = '';
+  fs.writeFileSync(path.join(root, 'a_test.lua'), TESTS.replace('equal(1, 2)', 'equal(2, 2)'));
+  await seen('# 2 passed, 0 failed');
+  child.kill();
+});
+
+test('the examples of the guide are without errors, and its tests pass', () => {
   const files = examples();
   assert.ok(Object.keys(files).length >= 5);
-  const result = run(folder(files), 'check');
+  const root = folder(files);
+  const result = run(root, 'check');
   assert.equal(result.status, 0, result.stdout);
+  const tests = run(root, 'test');
+  assert.match(tests.stdout, /# 4 passed, 0 failed/);
 });

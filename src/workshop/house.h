@@ -1,0 +1,36 @@
+/* A real service for one test: documents in memory, no sockets, and a clock that goes only when somebody waits. */
+#ifndef HAPPN_WORKSHOP_HOUSE_H
+#define HAPPN_WORKSHOP_HOUSE_H
+
+#include "base/loop.h"
+#include "happn/security.h"
+#include "net/local.h"
+#include "workshop/coverage.h"
+
+struct house {
+    happn_runtime *runtime;
+    struct loop *loop;
+    happn_service *service;
+    struct listener *http; /* stands in for one */
+    int log;               /* what was logged: a file in memory */
+    char log_name[32];
+};
+
+/* Opens a runtime with a stopped clock, a service of this configuration (JSON text) on it, sets further keys (an object of dotted keys, or not
+ * set), and starts it. coverage may be NULL. On failure error says why; house_close is needed in any case. */
+happn_status house_open(struct house *house, struct str config, struct str settings, struct coverage *coverage, happn_error *error);
+void house_close(struct house *house);
+
+/* Lets the loop do what there is to do now. False: it never comes to an end. */
+bool house_settle(struct house *house);
+
+/* Waits until *done; when nothing else happens time goes on, to the next timer. False: nothing will come any more. */
+bool house_wait(struct house *house, const bool *done);
+
+/* One timer's step towards `ticks`, and what it causes; false: it is `ticks` o'clock. */
+bool house_step(struct house *house, uint64_t ticks);
+
+/* The whole log, JSON lines. */
+bool house_read_log(const struct house *house, struct buf *out);
+
+#endif

@@ -1,0 +1,166 @@
+#include "workshop/testing.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "script/view.h"
+
+void testing_begin(struct testing *testing)
+{
+    testing->number++;
+    testing->is_secured = testing->has_house = false;
+    testing->host = NULL;
+    testing->answers = NULL;
+    testing->happenings = NULL;
+    testing->last_happening = &testing->happenings;
+    testing->expectations = NULL;
+    testing->calls = NULL;
+    testing->last_call = &testing->calls;
+    testing->failure[0] = '\0';
+    arena_init(&testing->case_arena, NULL);
+}
+
+void testing_end(struct testing *testing)
+{
+    if (testing->has_house) {
+        house_close(&testing->house);
+    }
+    testing->has_house = false;
+    for (struct answer *answer = testing->answers; answer != NULL; answer = answer->next) {
+        buf_fini(&answer->data);
+        buf_fini(&answer->meta);
+    }
+    testing->answers = NULL;
+    arena_fini(&testing->case_arena);
+}
+
+/* -- answers -- */
+
+struct answer *testing_answer(lua_State *L, struct testing *testing)
+{
+    struct answer *answer = arena_alloc(&testing->case_arena, sizeof *answer);
+    if (answer == NULL) {
+        luaL_error(L, "out of memory");
+    }
+    *answer = (struct answer){.next = testing->answers};
+    buf_init(&answer->data, NULL, SIZE_MAX / 2);
+    buf_init(&answer->meta, NULL, SIZE_MAX / 2);
+    testing->answers = answer;
+    return answer;
+}
+
+void testing_take_status(happn_status status, const happn_error *error, void *arg)
+{
+    struct answer *answer = arg;
+    answer->error = error != NULL ? *error : (happn_error){.status = status};
+    answer->error.status = status;
+    answer->is_done = true;
+}
+
+void testing_take_result(const happn_result *result, void *arg)
+{
+    struct answer *answer = arg;
+    buf_add(&answer->data, result->data, result->data_len);
+    buf_add(&answer->meta, result->meta, result->meta_len);
+    testing_take_status(result->status, result->error, answer);
+}
+
+static int raise_error(lua_State *L, const happn_error *error)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, error->name[0] != '\0' ? error->name : happn_status_name(error->status));
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, error->message[0] != '\0' ? error->message : happn_status_text(error->status));
+    lua_setfield(L, -2, "message");
+    lua_pushinteger(L, error->code != 0 ? error->code : error->status);
+    lua_setfield(L, -2, "code");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_call_error_key);
+    lua_setmetatable(L, -2);
+    return lua_error(L);
+}
+
+int testing_raise(lua_State *L, happn_status status)
+{
+    happn_error error = {.status = status};
+    return raise_error(L, &error);
+}
+
+void testing_wait(lua_State *L, struct testing *testing, struct answer *answer)
+{
+    bool is_done = house_wait(&testing->house, &answer->is_done);
+    testing_pump(L, testing);
+    if (!is_done) {
+        luaL_error(L, "no answer comes, however long one waits");
+    }
+    if (answer->error.status != HAPPN_OK) {
+        raise_error(L, &answer->error);
+    }
+}
+
+/* -- events -- */
+
+void testing_take_event(const char *data, size_t data_len, const char *meta, size_t meta_len, void *arg)
+{
+    struct listening *listening = arg;
+    struct testing *testing = listening->testing;
+    struct happening *happening = arena_alloc(&testing->case_arena, sizeof *happening);
+    if (happening == NULL) {
+        return;
+    }
+    *happening = (struct happening){NULL, listening, arena_str(&testing->case_arena, str_make(data, data_len)),
+                                    arena_str(&testing->case_arena, str_make(meta, meta_len))};
+    *testing->last_happening = happening;
+    testing->last_happening = &happening->next;
+}
+
+static void call_function(lua_State *L, struct testing *testing, const struct happening *happening)
+{
+    lua_pushcfunction(L, vm_traceback);
+    int handler = lua_gettop(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, happening->listening->function);
+    testing_push_json(L, happening->data);
+    testing_push_json(L, happening->meta);
+    if (lua_pcall(L, 2, 0, handler) != LUA_OK && testing->failure[0] == '\0') {
+        snprintf(testing->failure, sizeof testing->failure, "%s", lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "the error is not a text");
+    }
+    lua_settop(L, handler - 1);
+}
+
+void testing_pump(lua_State *L, struct testing *testing)
+{
+    if (!testing->has_house) {
+        return;
+    }
+    luaL_checkstack(L, 8, "events that cause events");
+    do {
+        if (!house_settle(&testing->house)) {
+            luaL_error(L, "the server never comes to rest: does a script call itself without end?");
+        }
+        struct happening *happening = testing->happenings;
+        if (happening != NULL) {
+            testing->happenings = happening->next;
+            testing->last_happening = happening->next != NULL ? testing->last_happening : &testing->happenings;
+            call_function(L, testing, happening);
+        }
+    } while (testing->happenings != NULL);
+}
+
+/* -- values -- */
+
+void testing_push_json(lua_State *L, struct str json)
+{
+    if (json.len == 0 || json_check(json, NULL) != HAPPN_OK) {
+        lua_pushnil(L);
+    } else {
+        view_push(L, json_trim(json));
+    }
+}
+
+struct str testing_json(lua_State *L, struct testing *testing, int index, const char *name)
+{
+    struct str json = arena_str(&testing->case_arena, value_encode(L, index, name));
+    if (json.ptr == NULL) {
+        luaL_error(L, "out of memory");
+    }
+    return json;
+}
