@@ -12,6 +12,7 @@ static const struct {
     const char *text;
 } commands[] = {
     {"serve", command_serve, "starts a server"},
+    {"init", command_init, "makes a folder to start with: a configuration, scripts, a test"},
     {"check", command_check, "looks at scripts: what is wrong with them, before they serve"},
     {"test", command_test, "runs the tests of scripts"},
     {"import", command_import, "reads documents of happn-3, or exported ones, into a database"},

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { spawn, spawnSync } = require('node:child_process');
-const { program } = require('./support/server');
+const { Server, program } = require('./support/server');
 
 const guide = fs.readFileSync(path.join(__dirname, '../../docs/lua.md'), 'utf8') +
   fs.readFileSync(path.join(__dirname, '../../docs/lua-tools.md'), 'utf8');
@@ -124,4 +124,28 @@ test('the examples of the guide are without errors, and its tests pass', () => {
   assert.equal(result.status, 0, result.stdout);
   const tests = run(root, 'test');
   assert.match(tests.stdout, /# 4 passed, 0 failed/);
+});
+
+test('happn init makes a folder whose tests pass, whose scripts are sound and which serves', async () => {
+  const root = folder({});
+  const made = run(root, 'init', 'notes');
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(made.stdout, /notes\/happn\.json\n[\s\S]*Next: cd notes; happn test; happn serve --config happn\.json/);
+  const notes = path.join(root, 'notes');
+  assert.match(run(notes, 'test').stdout, /# 3 passed, 0 failed/);
+  const checked = run(notes, 'check', '--strict');
+  assert.equal(checked.stdout, '3 files, 0 errors, 0 warnings\n');
+  const server = await Server.start(['--config', path.join(notes, 'happn.json'), '--port', '0']);
+  const base = `http://127.0.0.1:${server.port}/api/notes`;
+  const posted = await fetch(base, { method: 'POST', body: JSON.stringify({ text: 'milk' }), headers: { 'content-type': 'application/json' } });
+  assert.equal(posted.status, 201);
+  assert.equal((await (await fetch(base)).json())[0].text, 'milk');
+  await server.stop();
+  const again = run(root, 'init', 'notes');
+  assert.equal(again.status, 1);
+  assert.match(again.stderr, /notes\/happn\.json is there already/);
+  fs.writeFileSync(path.join(notes, 'types/happn.lua'), 'old');
+  assert.equal(run(root, 'init', '--types', 'notes').status, 0);
+  assert.match(fs.readFileSync(path.join(notes, 'types/happn.lua'), 'utf8'), /^---@meta\n/);
+  assert.equal(run(root, 'init', 'a', 'b').status, 2);
 });

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "happn/workshop.h"
+#include "script/trial.h"
 #include "base/buf.h"
 #include "workshop/globals.h"
 #include "workshop/tokens.h"
@@ -189,6 +190,60 @@ static void globals_are_found_with_their_lines(void **state)
     arena_fini(&arena);
 }
 
+/* -- what editors are told is what there is -- */
+
+static const char *const told[] = {
+#define FUNCTION(name, arguments, returns, text) name,
+#define VALUE(name, type, text) name,
+#define CLASS(name, text)
+#define MEMBER(class, name, type, text)
+#define METHOD(class, name, arguments, returns, text)
+#include "script/api.def"
+};
+
+static size_t found_names;
+
+static void look_for(void *arg, const char *name)
+{
+    (void)arg;
+    bool is_table = strcmp(name, "happn") == 0;
+    static const char *const tables[] = {"happn.json", "happn.log", "happn.system", "happn.shared", "happn.http"};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        is_table = is_table || strcmp(name, tables[i]) == 0;
+    }
+    if (strncmp(name, "happn", 5) != 0 || is_table) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        if (strcmp(told[i], name) == 0) {
+            found_names++;
+            return;
+        }
+    }
+    fail_msg("src/script/api.def does not tell of %s", name);
+}
+
+static void the_reference_tells_every_name(void **state)
+{
+    (void)state;
+    static struct loop loop;
+    struct core core = {.loop = &loop, .limits = {.message_bytes = 1 << 20}};
+    happn_error error;
+    found_names = 0;
+    assert_int_equal(trial_names(&core, look_for, NULL, &error), HAPPN_OK);
+    assert_int_equal(found_names, sizeof told / sizeof told[0]);
+}
+
+static void annotations_are_lua(void **state)
+{
+    (void)state;
+    lua_State *L = luaL_newstate();
+    if (luaL_loadfile(L, HAPPN_SOURCE_DIR "/lua/types/happn.lua") != LUA_OK || luaL_loadfile(L, HAPPN_SOURCE_DIR "/lua/types/happn_test.lua") != LUA_OK) {
+        fail_msg("%s", lua_tostring(L, -1));
+    }
+    lua_close(L);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_looked_at_is_an_error, make_folder, remove_folder),
         cmocka_unit_test(words_of_anything_have_an_end),
         cmocka_unit_test(globals_are_found_with_their_lines),
+        cmocka_unit_test(the_reference_tells_every_name),
+        cmocka_unit_test(annotations_are_lua),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
