@@ -341,6 +341,7 @@ static void store_closed(void *arg)
 }
 
 static void next_step(void *arg);
+static void on_poll(uv_timer_t *timer);
 
 static void close_scripts_now(happn_service *service)
 {
@@ -395,6 +396,7 @@ static void next_step(void *arg)
     happn_service *service = arg;
     service->closed_steps++;
     service->step = service->closed_steps == 1 ? STEP_SCRIPTS_CLOSED : STEP_LISTENER_CLOSED;
+    uv_timer_start(&service->poll, on_poll, 0, POLL_MS); /* the next one need not wait */
 }
 
 static void begin_close(happn_service *service)
