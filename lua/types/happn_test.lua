@@ -59,6 +59,13 @@ function happn_test.http(method, path, body, headers) end
 ---@param duration happn.Duration
 function happn_test.advance(duration) end
 
+---Stands in for all other servers that scripts ask by `happn.http`: `fn(request)` returns a value, or status, body and headers.
+---@param fn function
+function happn_test.on_http(fn) end
+
+---Loads the scripts anew, as the server does at a HUP.
+function happn_test.reload() end
+
 ---The server's time in seconds; every case begins on the first of January 2026.
 ---@return number
 function happn_test.now() end

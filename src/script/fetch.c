@@ -486,6 +486,18 @@ static struct fetch *new_fetch(struct task *task)
     return fetch;
 }
 
+/* Nobody is asked: the answer is there at once. */
+static void ask_stand_in(lua_State *L, struct fetch *fetch)
+{
+    const struct scripts_options *options = &fetch->task->scripts->settings.options;
+    struct call *call = &fetch->task->call;
+    struct str json = value_encode(L, 1, "options");
+    if (options->outside(options->outside_arg, json, &fetch->status, &fetch->head, &fetch->body, &call->error) != HAPPN_OK) {
+        snprintf(call->error.name, sizeof call->error.name, "HttpError");
+    }
+    call->is_done = true;
+}
+
 /* The options are at 1. What raises leaves the fetch to the task, which drops it with the next call or at its end. */
 static int send_request(lua_State *L)
 {
@@ -506,7 +518,11 @@ static int send_request(lua_State *L)
     fetch->easy = easy;
     fetch->fetcher->count++;
     set_up(L, fetch);
-    curl_multi_add_handle(fetch->fetcher->multi, easy);
+    if (task->scripts->settings.options.outside != NULL) {
+        ask_stand_in(L, fetch);
+    } else {
+        curl_multi_add_handle(fetch->fetcher->multi, easy);
+    }
     lua_settop(L, 0);
     return coroutine_wait(L, push_response);
 }

@@ -19,6 +19,9 @@ struct script_entry {
     bool is_trusted;         /* it may use happn.system, and its timers and listeners have all rights */
 };
 
+/* Stands in for all other servers, in tests. request is the JSON of what happn.http.request takes; head gets lines "Name: value\r\n". */
+typedef happn_status (*script_outside_fn)(void *arg, struct str request, long *status, struct buf *head, struct buf *body, happn_error *error);
+
 /* Zero means the default. Time is CPU time of the script for `cpu`, time on the clock for `wall`, in milliseconds. */
 struct scripts_options {
     const char *root;           /* folder of the scripts */
@@ -31,6 +34,8 @@ struct scripts_options {
     size_t shared;              /* bytes of happn.shared: 16 MiB */
     void (*on_line)(void *arg, const char *file, int line); /* for coverage: told before each line of Lua; NULL */
     void *on_line_arg;
+    script_outside_fn outside; /* NULL: happn.http asks real servers */
+    void *outside_arg;
     const struct script_entry *inbound, *outbound, *routes;
     const struct script_entry *others; /* neither layers nor routes: timers, listeners, system events, logins */
     size_t inbound_count, outbound_count, route_count, other_count;

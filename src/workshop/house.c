@@ -127,7 +127,7 @@ static happn_status set_keys(struct house *house, struct str settings, happn_err
 happn_status house_open(struct house *house, struct str config, struct str settings, struct coverage *coverage, happn_error *error)
 {
     struct listener_options options;
-    *house = (struct house){.log = -1};
+    *house = (struct house){.log = -1, .outside = house->outside, .outside_arg = house->outside_arg};
     happn_status status = happn_runtime_open(HAPPN_RUNTIME_STEPPED, &house->runtime);
     if (status != HAPPN_OK) {
         return error_set(error, status, "%s", happn_status_text(status));
@@ -138,6 +138,8 @@ happn_status house_open(struct house *house, struct str config, struct str setti
     if (status == HAPPN_OK) {
         house->service->on_line = coverage != NULL ? coverage_note : NULL;
         house->service->on_line_arg = coverage;
+        house->service->outside = house->outside;
+        house->service->outside_arg = house->outside_arg;
         status = open_log(house, error);
     }
     if (status == HAPPN_OK) {

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "happn/security.h"
 #include "net/local.h"
+#include "script/scripts.h"
 #include "workshop/coverage.h"
 
 struct house {
@@ -14,6 +15,8 @@ struct house {
     struct listener *http; /* stands in for one */
     int log;               /* what was logged: a file in memory */
     char log_name[32];
+    script_outside_fn outside; /* what happn.http of scripts asks; set before house_open */
+    void *outside_arg;
 };
 
 /* Opens a runtime with a stopped clock, a service of this configuration (JSON text) on it, sets further keys (an object of dotted keys, or not

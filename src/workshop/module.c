@@ -85,9 +85,38 @@ static int test_advance(lua_State *L)
         return luaL_error(L, "there is no server yet");
     }
     uint64_t end = loop_ticks(testing->house.loop) + ms;
+    if (testing->is_answering) {
+        return luaL_error(L, "the function of t.on_http cannot wait");
+    }
     testing_pump(L, testing);
     while (house_step(&testing->house, end)) {
         testing_pump(L, testing);
+    }
+    testing_pump(L, testing);
+    return 0;
+}
+
+/* on_http(fn): in place of all other servers, until the case ends. */
+static int test_on_http(lua_State *L)
+{
+    struct testing *testing = testing_of(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, testing->outside);
+    testing->outside = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+/* The scripts are loaded anew, as happn serve does it at a HUP. */
+static int test_reload(lua_State *L)
+{
+    struct testing *testing = testing_of(L);
+    happn_error error = {0};
+    if (!testing->has_house) {
+        return luaL_error(L, "there is no server yet");
+    }
+    if (happn_reload(testing->house.service, &error) != HAPPN_OK) {
+        return luaL_error(L, "%s", error.message);
     }
     testing_pump(L, testing);
     return 0;
@@ -241,7 +270,7 @@ void module_push(lua_State *L, struct testing *testing)
     static const luaL_Reg functions[] = {{"case", test_case},     {"server", test_server}, {"client", test_client}, {"login", test_login},
                                          {"http", test_http},     {"advance", test_advance}, {"now", test_now},     {"ok", test_ok},
                                          {"equal", compare_equal}, {"fails", test_fails},  {"expect", test_expect}, {"calls", test_calls},
-                                         {"log", test_log},       {NULL, NULL}};
+                                         {"log", test_log},       {"on_http", test_on_http}, {"reload", test_reload}, {NULL, NULL}};
     luaL_newlibtable(L, functions);
     lua_pushlightuserdata(L, testing);
     luaL_setfuncs(L, functions, 1);

@@ -17,6 +17,10 @@ void testing_begin(struct testing *testing)
     testing->calls = NULL;
     testing->last_call = &testing->calls;
     testing->failure[0] = '\0';
+    testing->outside = LUA_NOREF;
+    testing->is_answering = false;
+    testing->house.outside = outside_answer;
+    testing->house.outside_arg = testing;
     arena_init(&testing->case_arena, NULL);
 }
 
@@ -87,6 +91,10 @@ int testing_raise(lua_State *L, happn_status status)
 
 void testing_wait(lua_State *L, struct testing *testing, struct answer *answer)
 {
+    if (testing->is_answering) {
+        luaL_error(L, "the function of t.on_http cannot wait");
+    }
+    testing->L = L;
     bool is_done = house_wait(&testing->house, &answer->is_done);
     testing_pump(L, testing);
     if (!is_done) {
@@ -132,6 +140,7 @@ void testing_pump(lua_State *L, struct testing *testing)
         return;
     }
     luaL_checkstack(L, 8, "events that cause events");
+    testing->L = L;
     do {
         if (!house_settle(&testing->house)) {
             luaL_error(L, "the server never comes to rest: does a script call itself without end?");

@@ -69,6 +69,9 @@ struct testing {
     struct happening *happenings, **last_happening;
     struct expectation *expectations;
     struct store_call *calls, **last_call;
+    lua_State *L;      /* that waits: what is called meanwhile runs on it */
+    int outside;       /* the function of t.on_http, LUA_NOREF: none */
+    bool is_answering; /* it runs */
     char failure[2000]; /* of a function that was called by an event; empty: none */
 };
 
@@ -108,6 +111,8 @@ void server_add_user(lua_State *L, struct testing *testing, const char *name, in
 /* guest.c: pushes a client. username NULL: the host itself. */
 void guest_push(lua_State *L, struct testing *testing, const char *username, const char *password);
 void guest_install(lua_State *L, struct testing *testing);
+/* outside.c: for house.outside; arg is the testing. */
+happn_status outside_answer(void *arg, struct str request, long *status, struct buf *head, struct buf *body, happn_error *error);
 /* request.c: method, path, body and headers from index on; pushes the answer. token may be NULL. */
 void request_push(lua_State *L, struct testing *testing, int index, const char *token);
 /* compare.c: t.equal. */

@@ -184,6 +184,49 @@ static void routes_are_asked_without_sockets(void **state)
                   "end)\n");
 }
 
+static void a_test_plays_other_servers(void **state)
+{
+    (void)state;
+    put("hook.lua", "return { actions = { 'set' }, inbound = function(msg)\n"
+                    "  local ok, answer = pcall(happn.http.post, 'https://hooks.example/x', { n = msg.data.n }, { headers = { ['X-A'] = 'a' } })\n"
+                    "  if not ok then return happn.reply({ error = answer.name, text = answer.message }) end\n"
+                    "  return happn.reply({ status = answer.status, text = answer.status == 200 and answer:json().text or answer.body, h = answer.headers['x-b'] })\n"
+                    "end }\n");
+    all_pass(TEST "local layers = { inbound = { 'hook.lua' } }\n"
+                  "t.case('answers', function()\n"
+                  "  local c = t.client { layers = layers }\n"
+                  "  local seen\n"
+                  "  t.on_http(function(request) seen = request return 200, { text = 'hello' }, { ['X-B'] = 'b' } end)\n"
+                  "  t.equal(c:set('/x', { n = 1 }), { status = 200, text = 'hello', h = 'b' })\n"
+                  "  t.equal(seen, { method = 'POST', url = 'https://hooks.example/x', body = { n = 1 }, headers = { ['X-A'] = 'a' } })\n"
+                  "  t.on_http(function() return 503, 'later' end)\n"
+                  "  t.equal(c:set('/x', { n = 1 }), { status = 503, text = 'later' })\n"
+                  "  t.on_http(function() return { text = 'short' } end)\n"
+                  "  t.equal(c:set('/x', { n = 1 }).text, 'short')\n"
+                  "  t.on_http(function() error('the cable is broken', 0) end)\n"
+                  "  t.equal(c:set('/x', { n = 1 }), { error = 'HttpError', text = 'the cable is broken' })\n"
+                  "  t.on_http(function() c:get('/x') end)\n"
+                  "  t.ok(c:set('/x', { n = 1 }).text:find('cannot wait', 1, true))\n"
+                  "end)\n"
+                  "t.case('nobody answers', function()\n"
+                  "  t.ok(t.client { layers = layers }:set('/x', { n = 1 }).text:find('in a test no other server is asked', 1, true))\n"
+                  "end)\n");
+}
+
+static void scripts_are_loaded_anew(void **state)
+{
+    (void)state;
+    put("count.lua", "local count = 0\n"
+                     "return { actions = { 'set' }, inbound = function() count = count + 1 return happn.reply({ count = count }) end,\n"
+                     "  save = function() return count end, restore = function(n) count = n + 10 end }\n");
+    all_pass(TEST "t.case('reload', function()\n"
+                  "  local c = t.client { layers = { inbound = { 'count.lua' } } }\n"
+                  "  t.equal(c:set('/x', 1).count, 1)\n"
+                  "  t.reload()\n"
+                  "  t.equal(c:set('/x', 1).count, 12)\n"
+                  "end)\n");
+}
+
 /* A test passes for a reason. */
 static void failures_say_what_and_where(void **state)
 {
@@ -288,6 +331,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(time_goes_on_when_a_test_says_so, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(users_have_their_rights, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(routes_are_asked_without_sockets, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_test_plays_other_servers, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(scripts_are_loaded_anew, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(failures_say_what_and_where, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(files_that_do_not_load_are_told, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(filters_and_coverage, make_folder, remove_folder),
