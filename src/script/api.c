@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/id.h"
+#include "paths/wildcard.h"
 #include "script/answers.h"
 #include "script/calls.h"
 #include "script/fetch.h"
@@ -11,6 +12,7 @@
 #include "script/sandbox.h"
 #include "script/timer.h"
 #include "script/view.h"
+#include "security/crypto.h"
 
 static const char reply_key, drop_tag;
 
@@ -109,6 +111,14 @@ static int is_null(lua_State *L)
     return 1;
 }
 
+static int is_list(lua_State *L)
+{
+    lua_Integer count;
+    bool is_table = lua_istable(L, 1) && !value_is_null(L, 1);
+    lua_pushboolean(L, view_is_list(L, 1) || (is_table && value_is_list(L, 1, &count)));
+    return 1;
+}
+
 static int encode(lua_State *L)
 {
     luaL_checkany(L, 1);
@@ -167,6 +177,60 @@ static int path(lua_State *L)
         luaL_addvalue(&text);
     }
     luaL_pushresult(&text);
+    return 1;
+}
+
+/* matches(pattern, path): as `paths` of a layer are compared. */
+static int matches(lua_State *L)
+{
+    struct str pattern, path;
+    pattern.ptr = luaL_checklstring(L, 1, &pattern.len);
+    path.ptr = luaL_checklstring(L, 2, &path.len);
+    vm_charge(L, 10 + (pattern.len + path.len) / 8);
+    lua_pushboolean(L, wildcard_matches(WILDCARD_STRING, pattern, path, 0));
+    return 1;
+}
+
+/* -- digests, in hexadecimal digits -- */
+
+static void push_hex(lua_State *L, const unsigned char *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+    luaL_Buffer text;
+    luaL_buffinit(L, &text);
+    for (size_t i = 0; i < count; i++) {
+        luaL_addchar(&text, digits[bytes[i] >> 4]);
+        luaL_addchar(&text, digits[bytes[i] & 15]);
+    }
+    luaL_pushresult(&text);
+}
+
+/* SHA-256 */
+static int hash(lua_State *L)
+{
+    size_t len;
+    unsigned char digest[SHA256_BYTES];
+    const char *text = luaL_checklstring(L, 1, &len);
+    vm_charge(L, 100 + len / 8);
+    if (!crypto_sha256(str_make(text, len), digest)) {
+        return luaL_error(L, "the digest could not be made");
+    }
+    push_hex(L, digest, sizeof digest);
+    return 1;
+}
+
+/* HMAC-SHA-256 of the key and the text */
+static int hmac(lua_State *L)
+{
+    struct str key, text;
+    unsigned char digest[SHA256_BYTES];
+    key.ptr = luaL_checklstring(L, 1, &key.len);
+    text.ptr = luaL_checklstring(L, 2, &text.len);
+    vm_charge(L, 200 + (key.len + text.len) / 8);
+    if (!crypto_hmac_sha256(key, text, digest)) {
+        return luaL_error(L, "the digest could not be made");
+    }
+    push_hex(L, digest, sizeof digest);
     return 1;
 }
 
@@ -232,10 +296,20 @@ static void add_system(lua_State *L, const struct script *script)
     lua_setfield(L, -2, "system");
 }
 
+/* happn.config: what the configuration gives, before defaults; while a script is loaded there is nothing else to go by. */
+static void add_config(lua_State *L, const struct script *script)
+{
+    struct str json = str_make(script->entry->config_json, script->entry->config_len);
+    bool is_object = json.ptr != NULL && json_check(json, NULL) == HAPPN_OK && json_type_of(json) == JSON_OBJECT;
+    value_push_plain(L, is_object ? json : STR_LIT("{}"));
+    lua_setfield(L, -2, "config");
+}
+
 void api_push(lua_State *L, struct script *script)
 {
     static const luaL_Reg functions[] = {{"fail", fail}, {"reply", reply}, {"drop", drop},       {"array", array}, {"table", table},
-                                         {"now", now},   {"uuid", uuid},   {"is_null", is_null}, {"path", path},   {NULL, NULL}};
+                                         {"now", now},   {"uuid", uuid},   {"is_null", is_null}, {"path", path},
+                                         {"is_list", is_list}, {"matches", matches}, {"hash", hash}, {"hmac", hmac}, {NULL, NULL}};
     static const luaL_Reg json[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
     luaL_newlib(L, functions);
     calls_add(L, false);
@@ -250,6 +324,7 @@ void api_push(lua_State *L, struct script *script)
     value_push_null(L);
     lua_setfield(L, -2, "null");
     add_log(L, script);
+    add_config(L, script);
 }
 
 static int fail_text(lua_State *L)

@@ -180,6 +180,10 @@ static int background_main(lua_State *L)
     lua_pushcfunction(L, keep_error);
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->work.function);
     int count = task->work.arguments != LUA_NOREF ? push_packed(L, task->work.arguments) : push_given(L, task);
+    if (task->work.gives_config) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, task->script->config);
+        count++;
+    }
     return settle(L, lua_pcallk(L, count, 1, AT_HANDLER, 0, settle), 0);
 }
 

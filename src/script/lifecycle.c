@@ -18,6 +18,7 @@ static void run_all(struct generation *generation, const char *hook, bool is_sta
         struct task *task = function != LUA_NOREF ? background_new(script, hook, function) : NULL;
         if (task != NULL) {
             background_act_for_script(task);
+            task->work.gives_config = true;
             task->is_stopping = !is_start;
             background_run(task);
         } else if (function != LUA_NOREF) {
@@ -129,6 +130,7 @@ static void tell(struct script *script, int function, const char *hook, const ch
     buf_add_char(&text, ']');
     if (task != NULL && text.status == HAPPN_OK && background_give(task, buf_str(&text))) {
         background_act_for_script(task);
+        task->work.gives_config = true;
         background_run(task);
     } else {
         if (task != NULL) {
@@ -182,6 +184,7 @@ happn_auth_verdict lifecycle_login(happn_login *login, void *arg)
     struct task *task = background_new(script, "login", script->login);
     if (task != NULL && text.status == HAPPN_OK && background_give(task, buf_str(&text))) {
         task->work.login = login;
+        task->work.gives_config = true;
         background_act_for_script(task);
         background_run(task);
     } else {

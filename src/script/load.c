@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "script/generation.h"
+#include "script/library.h"
 #include "script/route.h"
 #include "script/sandbox.h"
 #include "script/value.h"
@@ -25,6 +26,9 @@ static const struct {
 happn_status script_read(struct generation *generation, struct arena *arena, const char *file, struct str *out,
                          happn_error *error)
 {
+    if (library_find(file, out)) {
+        return HAPPN_OK;
+    }
     char path[4096];
     const char *root = generation->scripts->settings.options.root;
     snprintf(path, sizeof path, "%s/%s", root != NULL ? root : ".", file);

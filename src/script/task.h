@@ -37,6 +37,7 @@ struct actor {
 struct background {
     int function;              /* reference in the registry */
     bool owns_function;
+    bool gives_config;         /* behind its arguments: the script's config */
     int arguments;             /* reference of {n = 2, ...}, its own; LUA_NOREF: body has them, a JSON array */
     struct actor actor;
     struct task *parent;       /* of happn.together: uses up the parent's budget */

@@ -162,7 +162,7 @@ static struct str text_at(lua_State *L, int index)
     return str_make(ptr, len);
 }
 
-static bool is_list(lua_State *L, int index, lua_Integer *count)
+bool value_is_list(lua_State *L, int index, lua_Integer *count)
 {
     lua_Integer length = (lua_Integer)lua_rawlen(L, index);
     *count = length;
@@ -241,7 +241,7 @@ static void write_table(lua_State *L, struct encoder *encoder, int index)
 {
     lua_Integer count;
     value_enter(L, encoder, lua_topointer(L, index));
-    if (is_list(L, index, &count)) {
+    if (value_is_list(L, index, &count)) {
         write_list(L, encoder, index, count);
     } else {
         write_object(L, encoder, index);

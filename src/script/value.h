@@ -42,6 +42,8 @@ bool value_is_utf8(struct str text);
 void value_push_null(lua_State *L);
 bool value_is_null(lua_State *L, int index);
 void value_mark_list(lua_State *L); /* the table on top */
+/* Would the table at index be written as a list? *count: of how many. */
+bool value_is_list(lua_State *L, int index, lua_Integer *count);
 void value_install(lua_State *L);   /* metatables, once a state */
 
 #endif

@@ -48,6 +48,12 @@ bool view_is(lua_State *L, int index)
     return to_view(L, index) != NULL;
 }
 
+bool view_is_list(lua_State *L, int index)
+{
+    const struct view *view = to_view(L, index);
+    return view != NULL && view->is_list;
+}
+
 static struct view *check_view(lua_State *L)
 {
     struct view *view = to_view(L, 1);

@@ -10,6 +10,7 @@ void view_push(lua_State *L, struct str json);
 /* True when the value at index is a view and something in it was changed. */
 bool view_is_changed(lua_State *L, int index);
 bool view_is(lua_State *L, int index);
+bool view_is_list(lua_State *L, int index);
 
 /* Writes a view: what was not touched byte for byte. False when the value is none. */
 bool view_write(lua_State *L, struct encoder *encoder, int index);

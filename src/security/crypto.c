@@ -23,6 +23,12 @@ bool crypto_hmac_sha256(struct str key, struct str text, unsigned char out[SHA25
            len == SHA256_BYTES;
 }
 
+bool crypto_sha256(struct str text, unsigned char out[SHA256_BYTES])
+{
+    unsigned int len = 0;
+    return EVP_Digest(text.ptr, text.len, out, &len, EVP_sha256(), NULL) == 1 && len == SHA256_BYTES;
+}
+
 bool crypto_sha1(struct str text, unsigned char out[SHA1_BYTES])
 {
     unsigned int len = 0;

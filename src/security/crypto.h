@@ -13,6 +13,7 @@ enum { SHA256_BYTES = 32, SHA512_BYTES = 64, SHA1_BYTES = 20 };
 bool crypto_equal(struct str a, struct str b);
 
 bool crypto_hmac_sha256(struct str key, struct str text, unsigned char out[SHA256_BYTES]);
+bool crypto_sha256(struct str text, unsigned char out[SHA256_BYTES]);
 bool crypto_sha1(struct str text, unsigned char out[SHA1_BYTES]);
 /* digest: "sha512" or "sha1". Takes milliseconds: not on the loop. */
 bool crypto_pbkdf2(const char *digest, struct str password, struct str salt, int iterations, unsigned char *out, size_t len);

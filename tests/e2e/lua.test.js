@@ -283,6 +283,60 @@ test('scripts ask other servers, wait for the answer without holding up anybody,
   fs.rmSync(folder, { recursive: true });
 });
 
+test('the webhook tells another server of changes, in order, signed, and tries again', async (t) => {
+  const http = require('node:http');
+  const crypto = require('node:crypto');
+  const got = [];
+  let waiting = () => {};
+  let refuse = 2;
+  const other = http.createServer((request, response) => {
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => {
+      const body = Buffer.concat(parts).toString();
+      response.writeHead(refuse-- > 0 ? 500 : 200).end();
+      if (response.statusCode === 200) got.push({ body, signature: request.headers['x-happn-signature'] });
+      waiting();
+    });
+  });
+  await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
+  t.after(() => { other.closeAllConnections?.(); other.close(); });
+  const { folder, file } = scripts({
+    'happn.json': JSON.stringify({ services: { script: { config: { scripts: [{
+      script: 'happn/webhook.lua', config: { url: `http://127.0.0.1:${other.address().port}/hook`, paths: ['/orders/*'], secret: 'key', retries: ['1ms', '1ms'] },
+    }] } } } }),
+  });
+  const server = await Server.start(['--config', file('happn.json')]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const client = await Client.connect('13', server.port);
+  for (let n = 1; n <= 3; n++) await client.set(`/orders/${n}`, { n });
+  await client.remove('/orders/1');
+  while (got.length < 4) await new Promise((resolve) => { waiting = resolve; });
+  assert.deepEqual(got.map(({ body }) => { const { path: at, action, data } = JSON.parse(body); return [at, action, data.n ?? data.removed]; }),
+    [['/orders/1', 'set', 1], ['/orders/2', 'set', 2], ['/orders/3', 'set', 3], ['/orders/1', 'remove', 1]]);
+  for (const { body, signature } of got) assert.equal(signature, crypto.createHmac('sha256', 'key').update(body).digest('hex'));
+  refuse = 1000;
+  const gaveUp = server.nextLine(/webhook: gave up on .* it answered 500/);
+  await client.set('/orders/9', {});
+  await gaveUp;
+  await client.disconnect();
+  await server.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
+test('the configuration of docs/lua-library.md serves', async () => {
+  const guide = fs.readFileSync(path.join(__dirname, '../../docs/lua-library.md'), 'utf8');
+  const { folder, file } = scripts({ 'happn.json': /```json\n([^]*?)```/.exec(guide)[1] });
+  const server = await Server.start(['--config', file('happn.json')]);
+  const client = await Client.connect('6', server.port);
+  await assert.rejects(client.set('/sensors/1', { value: 'hot' }), { name: 'ValidationError' });
+  await client.set('/people/1', { name: 'x', salary: 5, address: { street: 's' } });
+  assert.deepEqual(await client.get('/people/1').then(({ name, salary, address }) => ({ name, salary, address })), { name: 'x', salary: undefined, address: {} });
+  await client.disconnect();
+  await server.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
 /** Logs in over a raw connection, resolves with the answer. */
 function loginBy(port, data) {
   const WebSocket = require('ws');
