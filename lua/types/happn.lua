@@ -187,6 +187,32 @@ function happn.now() end
 ---@return string
 function happn.uuid() end
 
+---Would the value be written as a JSON list?
+---@param value any
+---@return boolean
+function happn.is_list(value) end
+
+---Does the pattern mean the path? `*` is any text, as in a layer's `paths`.
+---@param pattern string
+---@param path string
+---@return boolean
+function happn.matches(pattern, path) end
+
+---SHA-256, in hexadecimal digits.
+---@param text string
+---@return string
+function happn.hash(text) end
+
+---HMAC-SHA-256, in hexadecimal digits.
+---@param key string
+---@param text string
+---@return string
+function happn.hmac(key, text) end
+
+---What the configuration gives the script, without defaults: for use while it is loaded. Functions get `conf`.
+---@type table
+happn.config = nil
+
 ---Writes a line to the log, with the script's name and line.
 ---@param ... any
 function happn.log.error(...) end

@@ -331,7 +331,8 @@ test('the configuration of docs/lua-library.md serves', async () => {
   const client = await Client.connect('6', server.port);
   await assert.rejects(client.set('/sensors/1', { value: 'hot' }), { name: 'ValidationError' });
   await client.set('/people/1', { name: 'x', salary: 5, address: { street: 's' } });
-  assert.deepEqual(await client.get('/people/1').then(({ name, salary, address }) => ({ name, salary, address })), { name: 'x', salary: undefined, address: {} });
+  const { _meta, ...seen } = await client.get('/people/1');
+  assert.equal(JSON.stringify(seen), '{"name":"x","address":{}}');
   await client.disconnect();
   await server.stop();
   fs.rmSync(folder, { recursive: true });
