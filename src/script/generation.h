@@ -5,6 +5,7 @@
 #include "script/errors.h"
 #include "script/scripts.h"
 #include "script/shared.h"
+#include "script/watch.h"
 #include "script/vm.h"
 
 struct task;
@@ -80,6 +81,7 @@ struct scripts {
     struct generation *current, *retired;
     struct errors errors;
     struct shared shared;
+    struct watch watch;
     struct fetcher *fetcher; /* NULL until a script asks another server */
     uint64_t last_task, generations;
     struct task *ready, **ready_tail; /* woken, to be continued this turn */

@@ -32,6 +32,7 @@ happn_status script_read(struct generation *generation, struct arena *arena, con
     char path[4096];
     const char *root = generation->scripts->settings.options.root;
     snprintf(path, sizeof path, "%s/%s", root != NULL ? root : ".", file);
+    watch_note(&generation->scripts->watch, path);
     FILE *stream = fopen(path, "rbe");
     if (stream == NULL) {
         return error_set(error, HAPPN_E_SCRIPT, "%s: cannot be read: %s", file, strerror(errno));

@@ -205,6 +205,7 @@ static happn_status load_all(struct generation *generation, happn_error *error)
 struct generation *generation_load(struct scripts *scripts, happn_error *error)
 {
     struct core *core = scripts->core;
+    watch_forget(&scripts->watch);
     struct generation *generation = memory_zalloc(core->allocator, sizeof *generation);
     if (generation == NULL) {
         error_set(error, HAPPN_E_MEMORY, "out of memory");
@@ -322,6 +323,8 @@ static void close_layers(struct scripts *scripts)
 static void free_scripts(struct scripts *scripts)
 {
     shared_fini(&scripts->shared);
+    watch_forget(&scripts->watch);
+    memory_free(scripts->core->allocator, scripts->watch.files);
     arena_fini(&scripts->settings.arena);
     memory_free(scripts->core->allocator, scripts);
 }
@@ -351,6 +354,7 @@ static void serve(struct scripts *scripts)
 void scripts_begin(struct scripts *scripts)
 {
     scripts->is_serving = true;
+    watch_files_begin(&scripts->watch);
     serve(scripts);
 }
 
@@ -363,6 +367,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     scripts->core = core;
     scripts->ready_tail = &scripts->ready;
     scripts->holds = 1;
+    scripts->watch = (struct watch){.scripts = scripts, .is_on = options->watches};
     shared_init(&scripts->shared, core->allocator, options->shared != 0 ? options->shared : DEFAULT_SHARED);
     arena_init(&scripts->settings.arena, core->allocator);
     happn_status status = settings_copy(&scripts->settings, options) ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "out of memory");
@@ -476,6 +481,7 @@ void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg
     scripts->core->script_is_public = NULL;
     scripts->core->scripts = NULL;
     stop_watching(scripts);
+    watch_files_end(&scripts->watch);
     struct generation *current = scripts->current;
     scripts->current = NULL;
     retire(current);

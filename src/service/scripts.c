@@ -43,6 +43,7 @@ happn_status service_open_scripts(happn_service *service, happn_error *error)
                                       .route_count = config->routes.count,
                                       .others = entries + (count - config->scripts.count),
                                       .other_count = config->scripts.count,
+                                      .watches = config->script_watch,
                                       .shared = (size_t)config->script_shared,
                                       .on_line = service->on_line,
                                       .on_line_arg = service->on_line_arg,

@@ -49,6 +49,24 @@ test('SIGHUP loads edited scripts; a broken one keeps the old ones serving, with
   fs.rmSync(folder, { recursive: true });
 });
 
+test('with watch the server loads what was edited by itself, and a mended script after a broken one', async () => {
+  const { folder, file } = scripts({ 'layer.lua': layer('msg.data.v = require_v'), 'route.lua': route, 'happn.json': config({ script: { config: { watch: true } } }) });
+  fs.writeFileSync(file('layer.lua'), `local lib = require "values" ${layer('msg.data.v = lib.v')}`);
+  fs.writeFileSync(file('values.lua'), 'return { v = 1 }');
+  const server = await Server.start(['--config', file('happn.json')]);
+  const client = await Client.connect('13', server.port);
+  assert.equal((await client.set('/d/a', { x: 1 })).v, 1);
+  for (const [text, line, v] of [['return { v = 22 }', /loaded anew/, 22], ['return { v = 3', /values\.lua:1/, 22], ['return { v = 4444 }', /loaded anew/, 4444]]) {
+    const said = server.nextLine(line);
+    fs.writeFileSync(file('values.lua'), text);
+    await said;
+    assert.equal((await client.set('/d/a', { x: 1 })).v, v);
+  }
+  await client.disconnect();
+  await server.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('a layer refuses with its own error, fails neutrally when it is wrong, and cannot freeze the server', async () => {
   const { folder, file } = scripts({
     'layer.lua': layer(`
