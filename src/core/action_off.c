@@ -29,6 +29,10 @@ static uint64_t reference_number(struct request *request)
 
 void action_off(struct request *request)
 {
+    if (!request->path_is_text) {
+        core_fail(request, HAPPN_E_PATH, "Error", 0, "Bad path, must be a string");
+        return;
+    }
     uint64_t number = reference_number(request);
     size_t removed;
     if (str_is(request->channel, "*")) {

@@ -52,12 +52,14 @@ void action_revoke(struct request *request)
     security_revoke(request->core->security, identity->token, STR_LIT("CLIENT"), revoked, request);
 }
 
+/* An unsecured server knows no parents: there is nobody to disconnect, and that is no error (as 13 says). */
 void action_disconnect_children(struct request *request)
 {
-    if (!is_secured(request)) {
+    struct session *own = request->session;
+    if (own->identity == NULL) {
+        reply_null(request);
         return;
     }
-    struct session *own = request->session;
     for (struct session *session = own->core->sessions, *next; session != NULL; session = next) {
         next = session->next;
         if (session != own && session->identity != NULL && str_equal(session->identity->token_id, own->identity->token_id)) {

@@ -13,6 +13,7 @@ struct protocol {
     int number;                  /* 1 to 4 */
     enum { HEARTBEAT_BY_CLIENT, HEARTBEAT_BY_SERVER } heartbeat;
     int language;                /* of `on`: enum wildcard_language */
+    bool returns_in_silence;     /* a reason would be the end of its session: who may come back is told none */
     /* Reads one message in place of wire_ops; NULL: wire_ops does. */
     void (*receive)(struct session *session, struct str text);
     /* Appends exactly one message. */

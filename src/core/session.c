@@ -324,7 +324,8 @@ void session_disconnect(struct session *session, bool reconnect, const char *rea
     if (link == NULL) {
         return;
     }
-    struct buf *out = link->ops->begin(link);
+    bool is_told = !reconnect || !session->protocol->returns_in_silence;
+    struct buf *out = is_told ? link->ops->begin(link) : NULL;
     if (out != NULL) {
         session->protocol->encode_disconnect(session, str_of(reason), out);
         link->ops->commit(link);

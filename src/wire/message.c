@@ -45,6 +45,18 @@ static int event_of(struct str text)
     return text.len == 3 && strncasecmp(text.ptr, "ALL", 3) == 0 ? EVENT_ALL : 0;
 }
 
+/* A channel is known by its text with the slash in front, whether it was asked for with it or not. Without memory it stays as it is. */
+static struct str with_slash(struct request *request, struct str text)
+{
+    char *out = text.len != 0 && text.ptr[0] != '/' ? arena_alloc(&request->arena, text.len + 1) : NULL;
+    if (out == NULL) {
+        return text;
+    }
+    out[0] = '/';
+    memcpy(out + 1, text.ptr, text.len);
+    return str_make(out, text.len + 1);
+}
+
 /* "/SET@/a/b" is the event SET on /a/b; only the first @ counts, and a missing leading slash is tolerated. */
 static void split_channel(struct request *request)
 {
@@ -59,6 +71,7 @@ static void split_channel(struct request *request)
         event = str_skip(event, 1);
     }
     request->events = event_of(event);
+    request->channel = with_slash(request, text);
     request->path = str_skip(text, (size_t)(at - text.ptr) + 1);
 }
 
