@@ -31,11 +31,32 @@ typedef void (*happn_event_fn)(const char *data, size_t data_len, const char *me
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_open(happn_service *service, happn_done_fn done, void *arg, happn_client **out);
 
 /* Connects by WebSocket. options: JSON text {"host":"127.0.0.1","port":55000,"url":"ws://...","username":...,"password":...}, NULL for
- * defaults. */
+ * defaults. With "reconnect":true a connection that is lost after the login is made again, and every subscription with it: the first attempt
+ * after "reconnectMin" (500) ms, each next one after about twice as long, up to "reconnectMax" (180000), at most "reconnectAttempts"
+ * times (0: without limit). */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_connect(happn_runtime *runtime, const char *options, size_t len,
                                                            happn_done_fn done, void *arg, happn_client **out);
 
-/* Called once when the connection ends, for any reason but happn_client_close. */
+/* What became of a connection that is made again ("reconnect":true). */
+typedef enum happn_connection_state {
+    HAPPN_CONNECTION_LOST = 1,  /* attempt 1 follows after wait_ms; calls fail with E_CLOSED until it is back */
+    HAPPN_CONNECTION_RETRY = 2, /* an attempt failed: the next follows after wait_ms */
+    HAPPN_CONNECTION_BACK = 3   /* logged in, and every subscription is made again; events in between are missed */
+} happn_connection_state;
+
+typedef struct happn_connection {
+    size_t size;
+    happn_connection_state state;
+    const char *reason; /* "" when it is back */
+    int64_t attempt;    /* the one that follows, or that succeeded */
+    int64_t wait_ms;
+} happn_connection;
+
+typedef void (*happn_connection_fn)(const happn_connection *connection, void *arg);
+HAPPN_API void happn_client_on_connection(happn_client *client, happn_connection_fn changed, void *arg);
+
+/* Called once when the connection ends for good, for any reason but happn_client_close: also when it must not be made again because the
+ * server said so, refused the login or a subscription, or because all attempts failed. */
 HAPPN_API void happn_client_on_end(happn_client *client, void (*ended)(const char *reason, void *arg), void *arg);
 
 /* The verbs. options is the text of a JSON object as in the reference (merge, noStore, criteria, ...), or NULL. The callback (may be
@@ -50,6 +71,15 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_count(happn_client *client, c
                                                          happn_result_fn done, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_remove(happn_client *client, const char *path, const char *options,
                                                           happn_result_fn done, void *arg);
+
+/* Like set and remove, for publications of consistency 1 and 3 (others: E_ARGUMENT): published comes once, later than done, with the report of
+ * who got it: data is {"successful":n,"failed":n,"skipped":n,"queued":n,"acknowledged":n} (the last at level 3), also when the status is an
+ * error because somebody did not. It does not come when done has an error. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_set_reported(happn_client *client, const char *path, const char *json, size_t len,
+                                                                const char *options, happn_result_fn done, happn_result_fn published,
+                                                                void *arg);
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_remove_reported(happn_client *client, const char *path, const char *options,
+                                                                   happn_result_fn done, happn_result_fn published, void *arg);
 
 /* Subscribes. *handle (may be NULL) is valid at once and names the subscription for off; event_arg goes to event. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_on(happn_client *client, const char *path, const char *options, happn_event_fn event,

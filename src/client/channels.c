@@ -51,6 +51,7 @@ static struct client_channel *join_channel(happn_client *client, struct str text
 static void free_subscription(happn_client *client, struct client_subscription *subscription)
 {
     memory_free(client->allocator, subscription->reference);
+    memory_free(client->allocator, subscription->options);
     memory_free(client->allocator, subscription);
 }
 
@@ -349,7 +350,11 @@ happn_status happn_client_on(happn_client *client, const char *path, const char 
     }
     subscription->event = event;
     subscription->arg = event_arg;
-    status = send_on(client, subscription, given, done, arg);
+    if (client->options.reconnect && options != NULL) {
+        subscription->options = memory_strdup(client->allocator, given.ptr, given.len);
+    }
+    bool is_kept = subscription->options != NULL || !client->options.reconnect || options == NULL;
+    status = !is_kept ? HAPPN_E_MEMORY : send_on(client, subscription, given, done, arg);
     if (status != HAPPN_OK) {
         subscription->is_answered = true;
         end(client, subscription);
@@ -362,6 +367,115 @@ happn_status happn_client_on(happn_client *client, const char *path, const char 
     return HAPPN_OK;
 }
 
+/* --- a connection that is made again */
+
+/* A subscription that cannot be made again must not be silent: then that was the end, unless another attempt may help. */
+static void refused_again(happn_client *client, struct client_subscription *subscription, const happn_result *result)
+{
+    char why[200];
+    happn_status status = result->status;
+    client->is_final = status != HAPPN_E_TIMEOUT && status != HAPPN_E_BUSY && status != HAPPN_E_MEMORY && status != HAPPN_E_CLOSED;
+    snprintf(why, sizeof why, "%.*s could not be subscribed again: %.80s", (int)(subscription->channel->text.len < 80 ? subscription->channel->text.len : 80),
+             subscription->channel->text.ptr, result->error->message);
+    client_lost(client, status, why);
+}
+
+static bool answered_again(happn_client *client, struct pending *pending, const happn_result *result)
+{
+    struct client_subscription *subscription = pending->context;
+    bool was_dead = subscription->is_dead;
+    subscription->is_answered = true;
+    client->resubscribing--;
+    if (result->status == HAPPN_OK) {
+        keep_reference(client, subscription, result);
+    }
+    go_on_with_off(client, subscription, result->status);
+    if (result->status != HAPPN_OK && !was_dead && !client->is_losing && !client->is_closing) {
+        refused_again(client, subscription, result);
+    } else if (client->resubscribing == 0 && !client->is_losing && !client->is_closing) {
+        reconnect_done(client);
+    }
+    if (was_dead) {
+        release(client, subscription);
+    }
+    return false;
+}
+
+/* The options as they were, but for initial values (they have been told) and the count, of which some may be used up. */
+static void write_options(struct buf *out, const struct client_subscription *subscription)
+{
+    struct json_iter it = json_iter(str_of(subscription->options));
+    bool has_members = false;
+    buf_add_char(out, '{');
+    while (subscription->options != NULL && json_next(&it)) {
+        bool is_spent = json_text_is(it.key, STR_LIT("initialEmit")) || json_text_is(it.key, STR_LIT("initialCallback")) ||
+                        json_text_is(it.key, STR_LIT("count"));
+        if (!is_spent) {
+            buf_add_text(out, has_members ? ",\"" : "\"");
+            buf_add_str(out, it.key);
+            buf_add_lit(out, "\":");
+            buf_add_str(out, it.value);
+            has_members = true;
+        }
+    }
+    if (subscription->left != 0) {
+        buf_add_format(out, "%s\"count\":%lld", has_members ? "," : "", (long long)subscription->left);
+    }
+    buf_add_char(out, '}');
+}
+
+static happn_status subscribe_again(happn_client *client, struct client_subscription *subscription)
+{
+    struct buf options;
+    buf_init(&options, client->allocator, CLIENT_MAX_MESSAGE);
+    write_options(&options, subscription);
+    struct pending *pending = options.status == HAPPN_OK ? request_new(client, "on", NULL, NULL) : NULL;
+    happn_status status = HAPPN_E_MEMORY;
+    if (pending != NULL) {
+        pending->hook = answered_again;
+        pending->context = subscription;
+        request_begin(client, pending);
+        request_add_string(client, "path", subscription->channel->text);
+        request_add(client, "data", STR_LIT("null"));
+        request_add(client, "options", buf_str(&options));
+        status = request_send(client, pending, 0);
+    }
+    if (status != HAPPN_OK && pending != NULL) {
+        request_free(client, pending);
+    }
+    buf_fini(&options);
+    return status;
+}
+
+struct again {
+    happn_client *client;
+    happn_status status;
+};
+
+static void visit_again(struct idmap_node *node, void *arg)
+{
+    struct again *again = arg;
+    struct client_subscription *subscription = (struct client_subscription *)node;
+    if (again->status != HAPPN_OK) {
+        return;
+    }
+    again->status = subscribe_again(again->client, subscription);
+    if (again->status == HAPPN_OK) {
+        memory_free(again->client->allocator, subscription->reference);
+        subscription->reference = NULL;
+        subscription->is_answered = subscription->wants_initial = subscription->emits_initial = false;
+        again->client->resubscribing++;
+    }
+}
+
+happn_status channels_subscribe_again(happn_client *client)
+{
+    struct again again = {client, HAPPN_OK};
+    client->resubscribing = 0;
+    idmap_each(&client->subscriptions, visit_again, &again);
+    return again.status;
+}
+
 /* --- off */
 
 happn_status happn_client_off(happn_client *client, int64_t handle, happn_result_fn done, void *arg)
@@ -369,7 +483,8 @@ happn_status happn_client_off(happn_client *client, int64_t handle, happn_result
     if (client == NULL) {
         return HAPPN_E_ARGUMENT;
     }
-    happn_status status = client_check(client);
+    bool is_away = client->is_down && !client->is_closing; /* then it just is not made again */
+    happn_status status = is_away ? HAPPN_OK : client_check(client);
     struct idmap_node *node = status == HAPPN_OK ? idmap_find(&client->subscriptions, (uint64_t)handle) : NULL;
     if (node == NULL) {
         return status != HAPPN_OK ? status : HAPPN_E_NOT_FOUND;
@@ -381,6 +496,8 @@ happn_status happn_client_off(happn_client *client, int64_t handle, happn_result
     }
     if (!subscription->is_answered) {
         subscription->off = pending;
+    } else if (is_away) {
+        request_answer_later(client, pending);
     } else if ((status = ask_off(client, subscription, pending)) != HAPPN_OK) {
         request_free(client, pending);
         return status;

@@ -2,7 +2,7 @@
  *
  * Open: the link connects, configure-session and login go over it, the answer to the login is the answer to the open. What is
  * called before that waits in the link, in order. End: the peer or the network closed; what is pending is answered, only
- * close is left. Close: the link closes, what is pending is answered, the handles close, the memory goes; each step in a
+ * close is left, unless the connection is made again (reconnect.c). Close: the link closes, what is pending is answered, the handles close, the memory goes; each step in a
  * later turn than the one before, so callbacks of the caller may close at any time. */
 
 #include "client/client.h"
@@ -19,7 +19,7 @@
 
 happn_status client_check(const happn_client *client)
 {
-    if (client->is_closing || client->is_ended || client->link == NULL) {
+    if (client->is_closing || client->is_ended || client->is_down || client->link == NULL) {
         return HAPPN_E_CLOSED;
     }
     return HAPPN_OK;
@@ -42,6 +42,8 @@ static void on_handle_closed(uv_handle_t *handle)
     void *arg = client->closed_arg;
     channels_fini(client);
     idmap_fini(&client->pending);
+    idmap_fini(&client->reports);
+    memory_free(client->allocator, client->introduction);
     arena_fini(&client->arena);
     buf_fini(&client->out);
     buf_fini(&client->in);
@@ -61,9 +63,8 @@ static void tell_connected(happn_client *client, happn_status status, const happ
     }
 }
 
-static void on_link_closed(void *owner)
+void client_link_closed(happn_client *client)
 {
-    happn_client *client = owner;
     happn_error error;
     error_set(&error, HAPPN_E_CLOSED, "the client was closed");
     client->link = NULL;
@@ -71,6 +72,12 @@ static void on_link_closed(void *owner)
     requests_fail_all(client, &error);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);
     uv_close((uv_handle_t *)&client->later, on_handle_closed);
+    uv_close((uv_handle_t *)&client->again, on_handle_closed);
+}
+
+static void on_link_closed(void *owner)
+{
+    client_link_closed(owner);
 }
 
 static void on_received(void *owner, struct str text)
@@ -78,19 +85,36 @@ static void on_received(void *owner, struct str text)
     reply_received(owner, text);
 }
 
-static void on_ended(void *owner, happn_status status, const char *reason)
+void client_lost(happn_client *client, happn_status status, const char *reason)
 {
-    happn_client *client = owner;
+    if (client->is_losing || client->is_ended) {
+        return;
+    }
     happn_error error;
-    const char *why = client->farewell[0] != '\0' ? client->farewell : reason;
-    client->is_ended = true;
+    char why[sizeof client->farewell];
+    bool again = reconnect_is_wanted(client, status);
+    snprintf(why, sizeof why, "%s", client->farewell[0] != '\0' ? client->farewell : reason);
+    client->is_down = again;
+    client->is_ended = !again;
+    client->is_losing = true;
     error_set(&error, status, "%s", reason);
     tell_connected(client, status, &error);
     error_set(&error, HAPPN_E_CLOSED, "the connection ended: %s", why);
     requests_fail_all(client, &error);
-    if (client->ended != NULL && !client->is_closing) {
+    client->is_losing = false;
+    if (client->is_closing) {
+        return;
+    }
+    if (again) {
+        reconnect_begin(client, why);
+    } else if (client->ended != NULL) {
         client->ended(why, client->ended_arg);
     }
+}
+
+static void on_ended(void *owner, happn_status status, const char *reason)
+{
+    client_lost(owner, status, reason);
 }
 
 static const struct client_link_events link_events = {on_received, on_ended};
@@ -117,6 +141,7 @@ static happn_client *client_new(happn_runtime *runtime, happn_done_fn done, void
     client->connected_arg = arg;
     client->timeout_ms = CLIENT_TIMEOUT_MS;
     idmap_init(&client->pending, allocator);
+    idmap_init(&client->reports, allocator);
     idmap_init(&client->channels, allocator);
     idmap_init(&client->subscriptions, allocator);
     arena_init(&client->arena, allocator);
@@ -124,8 +149,9 @@ static happn_client *client_new(happn_runtime *runtime, happn_done_fn done, void
     buf_init(&client->in, allocator, CLIENT_MAX_MESSAGE);
     uv_timer_init(&client->loop->uv, &client->timer);
     uv_idle_init(&client->loop->uv, &client->later);
-    client->timer.data = client->later.data = client;
-    client->handles = 2;
+    uv_timer_init(&client->loop->uv, &client->again);
+    client->timer.data = client->later.data = client->again.data = client;
+    client->handles = 3;
     client->part.close = close_part;
     runtime_add(runtime, &client->part);
     return client;
@@ -151,6 +177,10 @@ void happn_client_close(happn_client *client, void (*closed)(void *arg), void *a
         return;
     }
     client->is_closing = true;
+    uv_timer_stop(&client->again);
+    if (client->is_leaving) {
+        return; /* goes on when the link that was lost is closed */
+    }
     if (client->link != NULL) {
         client->link->ops->close(client->link, on_link_closed);
     } else {
@@ -164,6 +194,12 @@ void happn_client_on_end(happn_client *client, void (*ended)(const char *reason,
     client->ended_arg = arg;
 }
 
+void happn_client_on_connection(happn_client *client, happn_connection_fn changed, void *arg)
+{
+    client->watch = changed;
+    client->watch_arg = arg;
+}
+
 /* --- the first words */
 
 static bool login_answered(happn_client *client, struct pending *pending, const happn_result *result)
@@ -173,8 +209,15 @@ static bool login_answered(happn_client *client, struct pending *pending, const 
         struct str data = str_make(result->data, result->data_len);
         struct str id = json_string(&client->arena, json_get(data, "id"));
         snprintf(client->session_id, sizeof client->session_id, "%.*s", (int)(id.len < 79 ? id.len : 0), id.ptr != NULL ? id.ptr : "");
+        client->was_connected = true;
     }
-    tell_connected(client, result->status, result->error);
+    if (!client->is_down) {
+        tell_connected(client, result->status, result->error);
+    } else if (result->status == HAPPN_OK) {
+        reconnect_logged_in(client);
+    } else {
+        client_lost(client, result->status, result->error->message);
+    }
     return false;
 }
 
@@ -182,7 +225,9 @@ static bool login_answered(happn_client *client, struct pending *pending, const 
 static bool configure_answered(happn_client *client, struct pending *pending, const happn_result *result)
 {
     (void)pending;
-    if (result->status != HAPPN_OK) {
+    if (result->status != HAPPN_OK && client->is_down) {
+        client_lost(client, result->status, result->error->message);
+    } else if (result->status != HAPPN_OK) {
         tell_connected(client, result->status, result->error);
     }
     return false;
@@ -265,6 +310,12 @@ happn_status client_open_as(happn_service *service, struct str login, happn_done
     return open_inside(service, login, done, arg, out);
 }
 
+happn_status client_open_link(happn_client *client)
+{
+    happn_status status = link_websocket_open(client->loop, client->allocator, &client->options.link, &link_events, client, &client->link);
+    return status == HAPPN_OK ? introduce(client, str_of(client->introduction), client->options.connect_ms) : status;
+}
+
 happn_status happn_client_connect(happn_runtime *runtime, const char *options, size_t len, happn_done_fn done, void *arg,
                                   happn_client **out)
 {
@@ -283,8 +334,9 @@ happn_status happn_client_connect(happn_runtime *runtime, const char *options, s
         return HAPPN_E_MEMORY;
     }
     client->timeout_ms = connect.timeout_ms;
-    status = link_websocket_open(client->loop, client->allocator, &connect.link, &link_events, client, &client->link);
-    status = status == HAPPN_OK ? introduce(client, text, connect.connect_ms) : status;
+    client->options = connect;
+    client->introduction = memory_strdup(client->allocator, text.ptr, text.len);
+    status = client->introduction != NULL ? client_open_link(client) : HAPPN_E_MEMORY;
     if (status != HAPPN_OK) {
         client_drop(client);
         return status;
@@ -303,6 +355,8 @@ struct call {
     struct str options; /* JSON, or unset */
     happn_result_fn done;
     void *arg;
+    bool is_reported;
+    happn_result_fn published; /* gets the report */
 };
 
 static happn_status check_json(struct str text)
@@ -334,6 +388,28 @@ static happn_status check_call(const happn_client *client, const struct call *ca
     return status;
 }
 
+/* Only these levels have a report that comes by itself. */
+static bool has_report(struct str options)
+{
+    int64_t level = str_is_set(options) ? json_int(client_options(options, "consistency"), 2) : 2;
+    return (level == 1 || level == 3) && !json_true(client_options(options, "noPublish"));
+}
+
+static happn_status send_call(happn_client *client, struct pending *pending, const struct call *call)
+{
+    int64_t given = json_int(client_options(call->options, "timeout"), 0);
+    uint64_t timeout_ms = given > 0 ? (uint64_t)given : 0;
+    if (!call->is_reported) {
+        return request_send(client, pending, timeout_ms);
+    }
+    struct pending *report = request_new(client, "the report of the publication", call->published, call->arg);
+    happn_status status = report != NULL ? request_send_reported(client, pending, report, timeout_ms) : HAPPN_E_MEMORY;
+    if (status != HAPPN_OK && report != NULL) {
+        request_free(client, report);
+    }
+    return status;
+}
+
 static happn_status carry_out(happn_client *client, const struct call *call)
 {
     if (client == NULL || call->path == NULL) {
@@ -343,6 +419,9 @@ static happn_status carry_out(happn_client *client, const struct call *call)
     if (status != HAPPN_OK) {
         return status;
     }
+    if (call->is_reported && (call->published == NULL || !has_report(call->options))) {
+        return HAPPN_E_ARGUMENT;
+    }
     struct pending *pending = request_new(client, call->action, call->done, call->arg);
     if (pending == NULL) {
         return HAPPN_E_MEMORY;
@@ -351,8 +430,7 @@ static happn_status carry_out(happn_client *client, const struct call *call)
     request_add_string(client, "path", str_of(call->path));
     request_add(client, "data", call->data);
     request_add(client, "options", call->options);
-    int64_t timeout_ms = json_int(client_options(call->options, "timeout"), 0);
-    status = request_send(client, pending, timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
+    status = send_call(client, pending, call);
     if (status != HAPPN_OK) {
         request_free(client, pending);
     }
@@ -362,31 +440,45 @@ static happn_status carry_out(happn_client *client, const struct call *call)
 happn_status happn_client_set(happn_client *client, const char *path, const char *json, size_t len, const char *options,
                               happn_result_fn done, void *arg)
 {
-    struct call call = {"set", path, PATH_FOR_SET, str_make(json, len), str_of(options), done, arg};
+    struct call call = {"set", path, PATH_FOR_SET, str_make(json, len), str_of(options), done, arg, false, NULL};
     return carry_out(client, &call);
 }
 
 happn_status happn_client_get(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
 {
-    struct call call = {"get", path, PATH_FOR_GET, STR_LIT("null"), str_of(options), done, arg};
+    struct call call = {"get", path, PATH_FOR_GET, STR_LIT("null"), str_of(options), done, arg, false, NULL};
     return carry_out(client, &call);
 }
 
 happn_status happn_client_get_paths(happn_client *client, const char *path, happn_result_fn done, void *arg)
 {
     struct str options = STR_LIT("{\"options\":{\"path_only\":true}}");
-    struct call call = {"get", path, PATH_FOR_GET, STR_LIT("null"), options, done, arg};
+    struct call call = {"get", path, PATH_FOR_GET, STR_LIT("null"), options, done, arg, false, NULL};
     return carry_out(client, &call);
 }
 
 happn_status happn_client_count(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
 {
-    struct call call = {"count", path, PATH_FOR_GET, STR_LIT("null"), str_of(options), done, arg};
+    struct call call = {"count", path, PATH_FOR_GET, STR_LIT("null"), str_of(options), done, arg, false, NULL};
     return carry_out(client, &call);
 }
 
 happn_status happn_client_remove(happn_client *client, const char *path, const char *options, happn_result_fn done, void *arg)
 {
-    struct call call = {"remove", path, PATH_FOR_REMOVE, STR_LIT("null"), str_of(options), done, arg};
+    struct call call = {"remove", path, PATH_FOR_REMOVE, STR_LIT("null"), str_of(options), done, arg, false, NULL};
+    return carry_out(client, &call);
+}
+
+happn_status happn_client_set_reported(happn_client *client, const char *path, const char *json, size_t len, const char *options,
+                                       happn_result_fn done, happn_result_fn published, void *arg)
+{
+    struct call call = {"set", path, PATH_FOR_SET, str_make(json, len), str_of(options), done, arg, true, published};
+    return carry_out(client, &call);
+}
+
+happn_status happn_client_remove_reported(happn_client *client, const char *path, const char *options, happn_result_fn done,
+                                          happn_result_fn published, void *arg)
+{
+    struct call call = {"remove", path, PATH_FOR_REMOVE, STR_LIT("null"), str_of(options), done, arg, true, published};
     return carry_out(client, &call);
 }

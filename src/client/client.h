@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/idmap.h"
 #include "base/runtime.h"
+#include "client/connect.h"
 #include "client/link.h"
 #include "happn/client.h"
 
@@ -28,6 +29,7 @@ struct pending {
     void *arg;
     pending_hook hook;
     void *context;                   /* the hook's */
+    bool is_report;                  /* of a publication: it is in reports, by the event id of what published */
 };
 
 /* Requests in the order of their deadlines. Those with the usual time limit are in it by being appended, so they have
@@ -48,6 +50,7 @@ struct client_subscription {
     char *reference;       /* what off names: a raw JSON string; NULL when the server gave none */
     struct pending *off;   /* an off that came before the server had answered the on */
     int64_t left;          /* events until it ends itself; 0: no limit */
+    char *options;         /* as they were given, to subscribe again; NULL: none, or a connection that is made once */
     bool is_answered, is_dead, wants_initial, emits_initial;
 };
 
@@ -74,7 +77,22 @@ struct happn_client {
     void (*closed)(void *arg);
     void *closed_arg;
 
-    struct idmap pending;
+    /* A connection that is made again (reconnect.c). */
+    struct connect_options options; /* zero within the process */
+    char *introduction;             /* the text of the options: every login needs it */
+    happn_connection_fn watch;
+    void *watch_arg;
+    int64_t attempt;                /* since the connection was lost; 0: it stands */
+    uint64_t wait_ms;               /* before it */
+    size_t resubscribing;           /* subscriptions that wait for the server */
+    uv_timer_t again;
+    bool was_connected;
+    bool is_down;                   /* from the loss until it is back */
+    bool is_losing;                 /* what was pending is being answered */
+    bool is_leaving;                /* the link that was lost is being closed */
+    bool is_final;                  /* the server does not want it back */
+
+    struct idmap pending, reports;
     struct deadlines deadlines[2], local;
     uint64_t last_event_id;
     uint64_t timeout_ms;
@@ -107,6 +125,9 @@ void request_add(happn_client *client, const char *member, struct str json);
 void request_add_string(happn_client *client, const char *member, struct str plain);
 /* Sends the text. When it fails the pending is still the caller's. timeout_ms 0: the usual. */
 happn_status request_send(happn_client *client, struct pending *pending, uint64_t timeout_ms);
+/* The same, and `report` waits for the report of what is published; it is the caller's when this fails. */
+happn_status request_send_reported(happn_client *client, struct pending *pending, struct pending *report, uint64_t timeout_ms);
+void request_reported(happn_client *client, uint64_t event_id, const happn_result *result);
 /* Answers with OK and null, later, without asking the server. */
 void request_answer_later(happn_client *client, struct pending *pending);
 /* The answer for this event id has come; false: nobody waits for it. */
@@ -126,10 +147,29 @@ happn_result result_of(const happn_error *error);
 void channels_deliver(happn_client *client, struct str channel, struct str data, struct str meta);
 /* How many subscriptions the channel has here. */
 size_t channels_count(happn_client *client, struct str channel);
+/* Asks the server again for everything that was subscribed, on a connection that is new. */
+happn_status channels_subscribe_again(happn_client *client);
 void channels_fini(happn_client *client);
+
+/* --- reconnect.c */
+/* Whether a connection that ended with this status is made again. */
+bool reconnect_is_wanted(const happn_client *client, happn_status status);
+/* Leaves the link and waits for the next attempt. */
+void reconnect_begin(happn_client *client, const char *reason);
+void reconnect_on_link_closed(void *owner);
+void reconnect_on_timer(uv_timer_t *timer);
+void reconnect_logged_in(happn_client *client);
+/* All subscriptions are made again. */
+void reconnect_done(happn_client *client);
 
 /* --- client.c */
 happn_status client_check(const happn_client *client);
+/* Opens the WebSocket and says who this is. */
+happn_status client_open_link(happn_client *client);
+/* The connection is gone, or of no use: all that is pending is answered; then it is made again, or that was the end. */
+void client_lost(happn_client *client, happn_status status, const char *reason);
+/* The last link of a client that closes is closed. */
+void client_link_closed(happn_client *client);
 struct str client_options(struct str options, const char *name);
 
 #endif

@@ -7,7 +7,8 @@
 #include "client/client.h"
 #include "json/scan.h"
 
-enum { DEFAULT_PORT = 55000, DEFAULT_HEARTBEAT_MS = 25000, DEFAULT_PONG_MS = 10000, MAX_MS = 1 << 30 };
+enum { DEFAULT_PORT = 55000, DEFAULT_HEARTBEAT_MS = 25000, DEFAULT_PONG_MS = 10000, MAX_MS = 1 << 30,
+       DEFAULT_RECONNECT_MIN_MS = 500, DEFAULT_RECONNECT_MAX_MS = 180000 };
 
 static bool copy(char *out, size_t size, struct str text)
 {
@@ -90,11 +91,12 @@ static bool read_url(struct str url, struct link_options *out)
 
 enum {
     O_HOST, O_PORT, O_URL, O_CA, O_INSECURE, O_TIMEOUT, O_CONNECT_TIMEOUT, O_HEARTBEAT, O_PONG_TIMEOUT, O_MAX_MESSAGE,
-    O_USERNAME, O_PASSWORD, O_TOKEN, O_INFO, O_SECURE, OPTIONS
+    O_USERNAME, O_PASSWORD, O_TOKEN, O_INFO, O_SECURE, O_RECONNECT, O_RECONNECT_MIN, O_RECONNECT_MAX, O_RECONNECT_ATTEMPTS, OPTIONS
 };
 
 static const char *const names[OPTIONS] = {"host", "port", "url", "ca", "insecure", "timeout", "connectTimeout", "heartbeat",
-                                           "pongTimeout", "maxMessage", "username", "password", "token", "info", "secure"};
+                                           "pongTimeout", "maxMessage", "username", "password", "token", "info", "secure",
+                                           "reconnect", "reconnectMin", "reconnectMax", "reconnectAttempts"};
 
 static bool read_texts(struct arena *arena, const struct json_member *members, struct link_options *out)
 {
@@ -141,6 +143,21 @@ static bool read_numbers(const struct json_member *members, struct connect_optio
     return true;
 }
 
+static bool read_reconnect(const struct json_member *members, struct connect_options *out)
+{
+    int64_t least = DEFAULT_RECONNECT_MIN_MS, most = DEFAULT_RECONNECT_MAX_MS;
+    struct str wanted = members[O_RECONNECT].value;
+    if (!read_number(members[O_RECONNECT_MIN].value, 1, MAX_MS, &least) || !read_number(members[O_RECONNECT_MAX].value, 1, MAX_MS, &most) ||
+        !read_number(members[O_RECONNECT_ATTEMPTS].value, 0, MAX_MS, &out->reconnect_attempts) ||
+        (str_is_set(wanted) && json_type_of(wanted) != JSON_BOOL)) {
+        return false;
+    }
+    out->reconnect = json_true(wanted);
+    out->reconnect_min_ms = (uint64_t)least;
+    out->reconnect_max_ms = (uint64_t)most;
+    return true;
+}
+
 static bool only_known(struct str text)
 {
     struct json_iter it = json_iter(text);
@@ -176,7 +193,7 @@ happn_status connect_read(struct str text, const struct allocator *allocator, st
     struct arena arena;
     arena_init(&arena, allocator);
     out->link.is_insecure = json_true(members[O_INSECURE].value);
-    bool valid = read_texts(&arena, members, &out->link) && read_numbers(members, out);
+    bool valid = read_texts(&arena, members, &out->link) && read_numbers(members, out) && read_reconnect(members, out);
     arena_fini(&arena);
     return valid ? HAPPN_OK : HAPPN_E_ARGUMENT;
 }

@@ -8,6 +8,9 @@ struct connect_options {
     struct link_options link;
     uint64_t timeout_ms; /* of one request */
     uint64_t connect_ms; /* of connecting and logging in */
+    bool reconnect;      /* a lost connection is made again */
+    uint64_t reconnect_min_ms, reconnect_max_ms; /* before the first attempt; at most before any */
+    int64_t reconnect_attempts; /* 0: without limit */
 };
 
 /* Reads and checks the JSON text. E_JSON, E_ARGUMENT: an option is not valid or unknown. */

@@ -394,6 +394,8 @@ static void receive_primus(struct link_websocket *link, struct str text)
         (void)!add_frame(link, TEXT_FRAME, str_make(answer, (size_t)len));
     } else if (str_starts(text, STR_LIT("\"primus::pong::")) && link->is_waiting_for_pong && !link->is_closing) {
         expect_ping(link);
+    } else if (str_is(text, "\"primus::server::close\"") && !link->is_closing) {
+        link->base.events->received(link->base.owner, text); /* the owner decides whether to come back */
     }
 }
 

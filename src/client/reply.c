@@ -179,6 +179,24 @@ static void answer(happn_client *client, struct frame *frame)
     (void)request_answered(client, event_id, &result);
 }
 
+/* The report of a publication: to be told to who published. */
+static void report(happn_client *client, const struct frame *frame, struct str text)
+{
+    happn_error error;
+    happn_result result = result_ok();
+    struct str data = json_get(text, "result");
+    if (text_is(json_get(text, "status"), "error")) {
+        read_error(client, json_get(text, "error"), &error);
+        result.status = error.status;
+        result.error = &error;
+    }
+    result.data = str_is_set(data) ? data.ptr : "null";
+    result.data_len = str_is_set(data) ? data.len : 4;
+    result.meta = frame->meta.ptr;
+    result.meta_len = frame->meta.len;
+    request_reported(client, (uint64_t)json_int(frame->event_id, 0), &result);
+}
+
 static void remember_farewell(happn_client *client, const struct frame *frame)
 {
     if (!text_is(frame->event_key, "server-side-disconnect")) {
@@ -221,6 +239,10 @@ void reply_received(happn_client *client, struct str text)
 {
     struct frame frame;
     arena_reset(&client->arena);
+    if (str_is(text, "\"primus::server::close\"")) {
+        client->is_final = true;
+        return;
+    }
     if (!read_frame(client, text, &frame)) {
         return; /* not one of ours: ignored, as the original does */
     }
@@ -228,7 +250,9 @@ void reply_received(happn_client *client, struct str text)
         remember_farewell(client, &frame);
     } else if (text_is(frame.type, "data")) {
         publication(client, &frame);
-    } else if (!text_is(frame.type, "ack")) {
+    } else if (text_is(frame.type, "ack")) {
+        report(client, &frame, text);
+    } else {
         answer(client, &frame);
     }
     if (client->in.capacity > 1 << 20) {

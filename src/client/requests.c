@@ -135,6 +135,51 @@ happn_status request_send(happn_client *client, struct pending *pending, uint64_
     return HAPPN_OK;
 }
 
+/* A request that failed publishes nothing: its report does not come. */
+static bool drop_report_of_failure(happn_client *client, struct pending *pending, const happn_result *result)
+{
+    struct pending *report = pending->context;
+    if (result->status != HAPPN_OK && report != NULL) {
+        idmap_remove(&client->reports, &report->node);
+        unlink_deadline(report);
+        request_free(client, report);
+    }
+    return true;
+}
+
+happn_status request_send_reported(happn_client *client, struct pending *pending, struct pending *report, uint64_t timeout_ms)
+{
+    happn_status status = idmap_add(&client->reports, &report->node, client->last_event_id);
+    if (status != HAPPN_OK) {
+        return status;
+    }
+    report->is_report = true;
+    pending->hook = drop_report_of_failure;
+    pending->context = report;
+    status = request_send(client, pending, timeout_ms);
+    if (status != HAPPN_OK) {
+        idmap_remove(&client->reports, &report->node);
+        return status;
+    }
+    add_deadline(client, report, timeout_ms);
+    return HAPPN_OK;
+}
+
+/* Servers answer first; a report that comes before the answer is told when it comes. */
+void request_reported(happn_client *client, uint64_t event_id, const happn_result *result)
+{
+    struct idmap_node *node = idmap_find(&client->reports, event_id);
+    struct idmap_node *asked = idmap_find(&client->pending, event_id);
+    if (node == NULL) {
+        return;
+    }
+    if (asked != NULL) {
+        ((struct pending *)asked)->context = NULL; /* the report is told now, whatever the answer says */
+    }
+    idmap_remove(&client->reports, node);
+    request_finish(client, (struct pending *)node, result);
+}
+
 void request_answer_later(happn_client *client, struct pending *pending)
 {
     insert_after(&client->local, client->local.last, pending);
@@ -166,7 +211,7 @@ static void fail_first(happn_client *client, struct deadlines *list, const happn
 {
     struct pending *pending = list->first;
     if (list != &client->local) {
-        idmap_remove(&client->pending, &pending->node);
+        idmap_remove(pending->is_report ? &client->reports : &client->pending, &pending->node);
     }
     happn_result result = result_of(error);
     request_finish(client, pending, &result);
@@ -178,7 +223,7 @@ void requests_fail_all(happn_client *client, const happn_error *error)
     struct deadlines *usual = &client->deadlines[USUAL], *special = &client->deadlines[SPECIAL];
     while (usual->first != NULL || special->first != NULL) {
         bool from_usual = special->first == NULL ||
-                          (usual->first != NULL && usual->first->node.id < special->first->node.id);
+                          (usual->first != NULL && usual->first->node.id <= special->first->node.id);
         fail_first(client, from_usual ? usual : special, error);
     }
     while (client->local.first != NULL) {
