@@ -2,13 +2,22 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export interface Meta { path?: string; action?: string; channel?: string; created?: number; modified?: number; [key: string]: unknown }
 export type Callback<T> = (error: HappnError | null, result?: T) => void;
 export interface Options { timeout?: number; [key: string]: unknown }
-export interface SetOptions extends Options { merge?: boolean; noStore?: boolean; noPublish?: boolean }
+/** Who got a publication. */
+export interface Published { successful: number; failed: number; skipped: number; queued: number; acknowledged?: number }
+export interface PublishOptions extends Options {
+  consistency?: 0 | 1 | 2 | 3;
+  /** Of consistency 1 and 3: called once after the answer, unless that was an error. */
+  onPublished?: (error: HappnError | null, result?: Published) => void;
+}
+export interface SetOptions extends PublishOptions { merge?: boolean; noStore?: boolean; noPublish?: boolean }
 export interface OnOptions extends Options {
   event_type?: 'set' | 'remove' | 'all'; count?: number; initialCallback?: boolean; initialEmit?: boolean; merge?: boolean;
 }
 export interface ConnectOptions {
   url?: string; host?: string; port?: number; username?: string; password?: string; info?: { [key: string]: Json };
   ca?: string; insecure?: boolean; timeout?: number; connectTimeout?: number; maxMessage?: number;
+  /** A lost connection is made again, with its subscriptions. */
+  reconnect?: boolean; reconnectMin?: number; reconnectMax?: number; reconnectAttempts?: number;
 }
 
 export class HappnError extends Error {
@@ -35,9 +44,9 @@ export interface Client {
   publish(path: string, data: unknown, options?: object): Promise<any>;
   getPaths(path: string): Promise<{ _meta: Meta }[]>;
   getPaths(path: string, callback: Callback<{ _meta: Meta }[]>): void;
-  remove(path: string, options?: Options): Promise<any>;
+  remove(path: string, options?: PublishOptions): Promise<any>;
   remove(path: string, callback: Callback<any>): void;
-  remove(path: string, options: Options, callback: Callback<any>): void;
+  remove(path: string, options: PublishOptions, callback: Callback<any>): void;
   /** Gives the handle for off. */
   on(path: string, handler: Handler): Promise<number>;
   on(path: string, options: OnOptions, handler: Handler): Promise<number>;
@@ -49,7 +58,9 @@ export interface Client {
   offPath(pattern: string, callback: Callback<void>): void;
   offAll(): Promise<void>;
   offAll(callback: Callback<void>): void;
-  onEvent(name: 'connection-ended', handler: (reason: string) => void): unknown;
+  onEvent(name: 'connection-ended' | 'connection-lost', handler: (reason: string) => void): unknown;
+  onEvent(name: 'reconnect-scheduled', handler: (next: { attempt: number; scheduled: number; reason: string }) => void): unknown;
+  onEvent(name: 'reconnect-successful', handler: (done: { attempt: number }) => void): unknown;
   offEvent(name: string, handler: unknown): void;
   disconnect(): Promise<void>;
   disconnect(callback: Callback<void>): void;

@@ -10,6 +10,7 @@ const DONE = 1;
 const DATA = 2;
 const END = 5;
 const STATE = 6;
+const REPORT = 7;
 const BATCH = 1024;
 
 class HappnError extends Error {
@@ -37,6 +38,9 @@ function deliver(promise, callback) {
   );
   return undefined;
 }
+
+/** What goes wrong with the arguments comes the same way as every other error. */
+const attempt = (run) => new Promise((resolve) => resolve(run()));
 
 const text = (options) => (options && Object.keys(options).length !== 0 ? JSON.stringify(options) : null);
 
@@ -121,6 +125,12 @@ class Hub {
     } else if (kind === END) {
       const handler = this.unlisten(ticket);
       if (handler) handler(kind, meta, body);
+    } else if (kind === REPORT) {
+      const told = this.unlisten(ticket);
+      if (told) told(status < 0 ? new HappnError(status, { message: JSON.parse(meta).error }) : null, JSON.parse(body));
+    } else if (kind === STATE && ticket !== 0) {
+      const handler = this.handlers.get(ticket);
+      if (handler) handler(kind, meta, body);
     } else if (kind === STATE) {
       process.emitWarning(meta, 'HappnWarning');
     }
@@ -131,10 +141,20 @@ class Hub {
     this.mailbox = null;
     native.wake_close(this.wake);
     for (const waiting of this.waiting.values()) waiting.reject(new HappnError(-11));
-    for (const handler of this.handlers.values()) handler(END, '{}', 'null');
+    const handlers = [...this.handlers.values()];
+    for (const handler of handlers) handler(handler.isReport ? new HappnError(-11) : END, '{}', 'null');
     this.waiting.clear();
     this.handlers.clear();
   }
+}
+
+/** Taken out of the options: the function that hears who got a publication of consistency 1 or 3. */
+function takeReport(options) {
+  if (!options || typeof options.onPublished !== 'function') return [options, null];
+  const { onPublished } = options;
+  const told = (error, result) => onPublished(error, result && typeof result === 'object' ? result : undefined);
+  told.isReport = true;
+  return [{ ...options, onPublished: true }, told];
 }
 
 /** What the original gives: the data with `_meta` attached. */
@@ -162,6 +182,10 @@ class Client {
   /** @private */
   async open(service, options) {
     this.hub.listen(this.ticket, (kind, meta) => {
+      if (kind === STATE) {
+        this.tellState(JSON.parse(meta));
+        return;
+      }
       const reason = meta && JSON.parse(meta).reason;
       if (reason) this.emitter.emit('connection-ended', reason);
     });
@@ -174,6 +198,30 @@ class Client {
     return this;
   }
 
+  /** @private The original's names. */
+  tellState({ state, reason, attempt, wait }) {
+    if (state === 'back') {
+      this.emitter.emit('reconnect-successful', { attempt });
+      return;
+    }
+    if (state === 'lost') this.emitter.emit('connection-lost', reason);
+    this.emitter.emit('reconnect-scheduled', { attempt, scheduled: wait, reason });
+  }
+
+  /** @private One that publishes: with a report when the options ask for it. */
+  async askReported(name, options, ...args) {
+    const [plain, told] = takeReport(options);
+    if (!told) return this.ask(name, ...args, text(options));
+    const ticket = this.hub.ticket();
+    this.hub.listen(ticket, told);
+    try {
+      return await this.hub.call(name, ticket, this.ticket, ...args, text(plain));
+    } catch (error) {
+      this.hub.unlisten(ticket); // nothing is published
+      throw error;
+    }
+  }
+
   /** @private */
   ask(name, ...args) {
     return this.hub.call(name, this.hub.ticket(), this.ticket, ...args);
@@ -181,13 +229,13 @@ class Client {
 
   set(path, data, options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
-    const json = JSON.stringify(data === undefined ? {} : data);
-    return deliver(this.ask('happn_mb_set', path, json, text(options)).then(withMeta), callback);
+    const json = () => JSON.stringify(data === undefined ? {} : data);
+    return deliver(attempt(() => this.askReported('happn_mb_set', options, path, json())).then(withMeta), callback);
   }
 
   get(path, options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
-    return deliver(this.ask('happn_mb_get', path, text(options)).then(withMeta), callback);
+    return deliver(attempt(() => this.ask('happn_mb_get', path, text(options))).then(withMeta), callback);
   }
 
   getPaths(path, callback) {
@@ -201,7 +249,7 @@ class Client {
   /** How many documents a get would find: { value }. */
   count(path, options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
-    return deliver(this.ask('happn_mb_count', path, text(options)).then(withMeta), callback);
+    return deliver(attempt(() => this.ask('happn_mb_count', path, text(options))).then(withMeta), callback);
   }
 
   /** increment(path, [gauge], [by], [options], [callback]): adds to a counter of the document, atomically. */
@@ -225,7 +273,7 @@ class Client {
 
   remove(path, options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
-    return deliver(this.ask('happn_mb_remove', path, text(options)).then(withMeta), callback);
+    return deliver(this.askReported('happn_mb_remove', options, path).then(withMeta), callback);
   }
 
   /** on(path, [options], handler(data, meta), [callback]): gives the handle for off. */
@@ -269,7 +317,8 @@ class Client {
     return this.offPath('*', callback);
   }
 
-  /** 'connection-ended' (reason) */
+  /** 'connection-ended' (reason); with `reconnect: true` also 'connection-lost' (reason), 'reconnect-scheduled' ({attempt, scheduled,
+   * reason}), 'reconnect-successful' ({attempt}) */
   onEvent(name, handler) {
     this.emitter.on(name, handler);
     return handler;

@@ -16,7 +16,8 @@ typedef enum happn_event_kind {
     HAPPN_EV_DONE = 1, /* the operation `ticket` finished; exactly one for each call that returned 0 */
     HAPPN_EV_DATA = 2, /* the subscription `ticket` received something */
     HAPPN_EV_END = 5,  /* the last event of a subscription, client or service ticket */
-    HAPPN_EV_STATE = 6 /* overflow and the like */
+    HAPPN_EV_STATE = 6, /* overflow (ticket 0); of a client that connects again: lost, retry, back */
+    HAPPN_EV_REPORT = 7 /* after the DONE of a set or remove with "onPublished":true that went well: who got it; exactly one */
 } happn_event_kind;
 
 typedef struct happn_event {
@@ -51,10 +52,12 @@ HAPPN_API HAPPN_MUST_USE int happn_mb_service_open(happn_mailbox *mailbox, uint6
 HAPPN_API HAPPN_MUST_USE int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
 /* reconnect 0: clients are told not to come back. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, int reconnect);
-/* service 0: connect by WebSocket with these options. */
+/* service 0: connect by WebSocket with these options. With "reconnect":true (happn/client.h) STATE events of its ticket tell of a lost
+ * connection: {"state":"lost","reason":"...","attempt":1,"wait":500}, then "retry" and "back". */
 HAPPN_API HAPPN_MUST_USE int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options,
                                                   size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_client_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t client);
+/* options with "onPublished":true and consistency 1 or 3: DONE, and later a REPORT of the same ticket. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_set(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *json,
                                           size_t json_len, const char *options, size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_get(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,

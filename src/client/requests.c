@@ -165,16 +165,12 @@ happn_status request_send_reported(happn_client *client, struct pending *pending
     return HAPPN_OK;
 }
 
-/* Servers answer first; a report that comes before the answer is told when it comes. */
+/* Servers answer first: a report before the answer is nobody's. */
 void request_reported(happn_client *client, uint64_t event_id, const happn_result *result)
 {
     struct idmap_node *node = idmap_find(&client->reports, event_id);
-    struct idmap_node *asked = idmap_find(&client->pending, event_id);
-    if (node == NULL) {
+    if (node == NULL || idmap_find(&client->pending, event_id) != NULL) {
         return;
-    }
-    if (asked != NULL) {
-        ((struct pending *)asked)->context = NULL; /* the report is told now, whatever the answer says */
     }
     idmap_remove(&client->reports, node);
     request_finish(client, (struct pending *)node, result);

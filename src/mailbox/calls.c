@@ -312,6 +312,24 @@ static void on_client_ended(const char *reason, void *arg)
     }
 }
 
+/* What becomes of a connection that is made again. Without memory for it nobody hears of it, and the calls say how it stands. */
+static void on_connection(const happn_connection *connection, void *arg)
+{
+    static const char *const names[] = {[HAPPN_CONNECTION_LOST] = "lost", [HAPPN_CONNECTION_RETRY] = "retry", [HAPPN_CONNECTION_BACK] = "back"};
+    struct ticket *ticket = arg;
+    struct buf meta;
+    buf_init(&meta, NULL, 4096);
+    buf_add_format(&meta, "{\"state\":\"%s\",\"attempt\":%lld,\"wait\":%lld,\"reason\":", names[connection->state],
+                   (long long)connection->attempt, (long long)connection->wait_ms);
+    json_add_string(&meta, str_of(connection->reason));
+    buf_add_char(&meta, '}');
+    struct mail *mail = meta.status == HAPPN_OK ? mailbox_new_mail(HAPPN_EV_STATE, ticket->node.id, buf_str(&meta), STR_LIT("null")) : NULL;
+    if (mail != NULL) {
+        mailbox_post(ticket->mailbox, mail);
+    }
+    buf_fini(&meta);
+}
+
 static void on_connected(happn_status status, const happn_error *error, void *arg)
 {
     struct call *call = arg;
@@ -358,6 +376,7 @@ static void run_client_open(struct call *call)
         return;
     }
     happn_client_on_end(ticket->client, on_client_ended, ticket);
+    happn_client_on_connection(ticket->client, on_connection, ticket);
 }
 
 static void run_client_close(struct call *call)
@@ -378,11 +397,87 @@ static happn_client *client_of(struct call *call)
 
 /* --- verbs */
 
+/* A call whose publication is reported: the call becomes its DONE, and its REPORT has memory from the beginning, too. */
+struct reporting {
+    struct call *call;
+    happn_mailbox *mailbox;
+    struct mail *report;
+};
+
+static void reporting_free(struct reporting *reporting)
+{
+    memory_free(NULL, reporting->report);
+    memory_free(NULL, reporting);
+}
+
+static struct reporting *reporting_new(struct call *call)
+{
+    struct reporting *reporting = memory_zalloc(NULL, sizeof *reporting);
+    if (reporting == NULL) {
+        return NULL;
+    }
+    reporting->call = call;
+    reporting->mailbox = call->mailbox;
+    reporting->report = mailbox_new_mail(HAPPN_EV_REPORT, call->ticket, STR_LIT("{}"), STR_LIT("null"));
+    if (reporting->report == NULL) {
+        reporting_free(reporting);
+        return NULL;
+    }
+    return reporting;
+}
+
+static void on_reported_done(const happn_result *result, void *arg)
+{
+    struct reporting *reporting = arg;
+    on_result(result, reporting->call);
+    if (result->status != HAPPN_OK) {
+        reporting_free(reporting); /* nothing is published */
+    }
+}
+
+static void on_report(const happn_result *result, void *arg)
+{
+    struct reporting *reporting = arg;
+    struct buf meta;
+    buf_init(&meta, NULL, 1 << 16);
+    buf_add_lit(&meta, "{\"error\":");
+    json_add_string(&meta, result->error != NULL ? str_of(result->error->message) : STR_LIT(""));
+    buf_add_char(&meta, '}');
+    bool has_error = result->error != NULL && meta.status == HAPPN_OK;
+    struct str body = result->data != NULL ? str_make(result->data, result->data_len) : STR_LIT("null");
+    mail_fill(reporting->report, result->status, has_error ? buf_str(&meta) : STR_LIT("{}"), body);
+    mailbox_post(reporting->mailbox, reporting->report);
+    buf_fini(&meta);
+    memory_free(NULL, reporting);
+}
+
+static bool wants_report(const struct call *call)
+{
+    struct str options = str_make(call->options, call->options_len);
+    return call->options != NULL && json_type_of(options) == JSON_OBJECT && json_true(json_get(options, "onPublished"));
+}
+
+static happn_status ask_reported(struct call *call, happn_client *client, bool is_set)
+{
+    struct reporting *reporting = reporting_new(call);
+    if (reporting == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    happn_status status = is_set ? happn_client_set_reported(client, call->path, call->json, call->json_len, call->options,
+                                                             on_reported_done, on_report, reporting)
+                                 : happn_client_remove_reported(client, call->path, call->options, on_reported_done, on_report, reporting);
+    if (status != HAPPN_OK) {
+        reporting_free(reporting);
+    }
+    return status;
+}
+
 static void run_set(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL ? HAPPN_E_CLOSED
-                                        : happn_client_set(client, call->path, call->json, call->json_len, call->options, on_result, call));
+    answer_failure(call, client == NULL      ? HAPPN_E_CLOSED
+                         : wants_report(call) ? ask_reported(call, client, true)
+                                              : happn_client_set(client, call->path, call->json, call->json_len, call->options, on_result, call));
 }
 
 static void run_get(struct call *call)
@@ -406,7 +501,9 @@ static void run_count(struct call *call)
 static void run_remove(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_remove(client, call->path, call->options, on_result, call));
+    answer_failure(call, client == NULL      ? HAPPN_E_CLOSED
+                         : wants_report(call) ? ask_reported(call, client, false)
+                                              : happn_client_remove(client, call->path, call->options, on_result, call));
 }
 
 static void on_data(const char *data, size_t data_len, const char *meta, size_t meta_len, void *arg)

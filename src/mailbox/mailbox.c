@@ -107,7 +107,7 @@ void mailbox_post(happn_mailbox *mailbox, struct mail *mail)
     }
 }
 
-static struct mail *new_mail(happn_event_kind kind, uint64_t ticket, struct str meta, struct str body)
+struct mail *mailbox_new_mail(happn_event_kind kind, uint64_t ticket, struct str meta, struct str body)
 {
     struct mail *mail = memory_zalloc(NULL, sizeof *mail + meta.len + body.len + 2);
     if (mail == NULL) {
@@ -129,7 +129,7 @@ static struct mail *state_mail(const char *state, const char *number_name, uint6
 {
     char text[128];
     int len = snprintf(text, sizeof text, "{\"state\":\"%s\",\"%s\":%llu}", state, number_name, (unsigned long long)number);
-    return new_mail(HAPPN_EV_STATE, 0, str_make(text, (size_t)len), STR_LIT("null"));
+    return mailbox_new_mail(HAPPN_EV_STATE, 0, str_make(text, (size_t)len), STR_LIT("null"));
 }
 
 /* With the lock held: may this DATA come in? Says when dropping begins and when it is over. */
@@ -151,7 +151,7 @@ static bool admit(happn_mailbox *mailbox)
 
 void mailbox_post_data(happn_mailbox *mailbox, uint64_t ticket, struct str meta, struct str body)
 {
-    struct mail *mail = new_mail(HAPPN_EV_DATA, ticket, meta, body);
+    struct mail *mail = mailbox_new_mail(HAPPN_EV_DATA, ticket, meta, body);
     pthread_mutex_lock(&mailbox->lock);
     bool keep = !mailbox->is_closed && mail != NULL && admit(mailbox);
     if (keep) {

@@ -85,6 +85,8 @@ struct happn_mailbox {
 void mailbox_post(happn_mailbox *mailbox, struct mail *mail);
 /* Copies the texts; drops the event above the high-water mark. */
 void mailbox_post_data(happn_mailbox *mailbox, uint64_t ticket, struct str meta, struct str body);
+/* An event of its own, texts copied; NULL without memory. */
+struct mail *mailbox_new_mail(happn_event_kind kind, uint64_t ticket, struct str meta, struct str body);
 /* Gives the mail its texts, copied; E_MEMORY takes the place of its status when that fails. */
 void mail_fill(struct mail *mail, happn_status status, struct str meta, struct str body);
 happn_status mailbox_check(happn_mailbox *mailbox);

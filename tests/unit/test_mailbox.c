@@ -175,6 +175,27 @@ static void everything_in_one_go(void **state)
     expect_nothing();
 }
 
+static void reports_of_publications(void **state)
+{
+    (void)state;
+    uint64_t service = open_service(), client = open_client(service), on = ticket(), number = ticket();
+    const char *options = "{\"consistency\":3,\"onPublished\":true}";
+    assert_int_equal(happn_mb_on(mailbox, on, client, "/*", NULL, 0), HAPPN_OK);
+    expect(HAPPN_EV_DONE, on, 0);
+    assert_int_equal(happn_mb_set(mailbox, number, client, "/a", "1", 1, options, strlen(options)), HAPPN_OK);
+    expect(HAPPN_EV_DONE, number, 0); /* these levels answer before they publish */
+    expect(HAPPN_EV_DATA, on, 0);
+    struct event event = expect(HAPPN_EV_REPORT, number, 0);
+    assert_non_null(strstr(event.body, "\"acknowledged\":1"));
+    number = ticket();
+    assert_int_equal(happn_mb_remove(mailbox, number, client, "/a/$", options, strlen(options)), HAPPN_OK);
+    expect(HAPPN_EV_DONE, number, HAPPN_E_PATH);
+    number = ticket();
+    assert_int_equal(happn_mb_set(mailbox, number, client, "/a", "1", 1, "{\"onPublished\":true}", 20), HAPPN_OK);
+    expect(HAPPN_EV_DONE, number, HAPPN_E_ARGUMENT); /* level 2 has none */
+    expect_nothing();
+}
+
 static void failures(void **state)
 {
     (void)state;
@@ -455,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_verbs),
         TEST(everything_in_one_go),
+        TEST(reports_of_publications),
         TEST(failures),
         TEST(the_service_goes_first),
         TEST(too_many_events),

@@ -91,6 +91,54 @@ test('the service ends first', async () => {
   await assert.rejects(client.get('/a'), { status: -11 });
 });
 
+test('onPublished says who got it', () => withClient(async (client) => {
+  await client.on('/r', () => {});
+  const report = (write) => new Promise((resolve) => write((error, result) => resolve({ error, result })));
+  const acknowledged = await report((onPublished) => client.set('/r', { n: 1 }, { consistency: 3, onPublished }));
+  assert.deepStrictEqual(acknowledged, { error: null, result: { successful: 1, failed: 0, skipped: 0, queued: 1, acknowledged: 1 } });
+  const removed = await report((onPublished) => client.remove('/r', { consistency: 1, onPublished }));
+  assert.deepStrictEqual(removed.result, { successful: 1, failed: 0, skipped: 0, queued: 1 });
+  await assert.rejects(client.set('/r/*', 1, { consistency: 1, onPublished: () => assert.fail('nothing is published') }), { status: -7 });
+  await assert.rejects(client.set('/r', 1, { onPublished: () => assert.fail('level 2 has no report') }), { status: -2 });
+}));
+
+test('what is wrong with arguments comes as every other error, to the promise or to the callback (23)', () => withClient(async (client) => {
+  const circular = {};
+  circular.self = circular;
+  const calls = [['set', '/a', circular], ['set', '/a', 1n], ['set', 5, 1], ['set', '/a', 1, circular], ['get', '/a', circular], ['get', null],
+    ['count', '/a', circular], ['remove', '/a', circular], ['remove', {}], ['on', '/a', circular, () => {}], ['on', 7, () => {}], ['off', 'x'], ['set', '/a/$', 1]];
+  for (const [verb, ...args] of calls) {
+    await assert.rejects(client[verb](...args), Error, verb);
+    const error = await new Promise((resolve) => client[verb](...args, resolve));
+    assert.ok(error instanceof Error, verb);
+  }
+}));
+
+test('a lost connection is made again, with its subscriptions (21)', async () => {
+  const first = await happn.service.create({ port: 0 });
+  const client = await happn.connect({ port: first.port, reconnect: true, reconnectMin: 20 });
+  const news = [];
+  const next = (name) => new Promise((resolve) => client.onEvent(name, resolve));
+  client.onEvent('connection-lost', (reason) => news.push(reason));
+  client.onEvent('reconnect-scheduled', ({ attempt }) => news.push(attempt));
+  let tell;
+  await client.on('/e/*', (data) => tell(data.n));
+  const [lost, back] = [next('connection-lost'), next('reconnect-successful')];
+  await first.stop();
+  await lost;
+  await assert.rejects(client.get('/a'), { status: -11 });
+  const second = await happn.service.create({ port: first.port });
+  assert.ok((await back).attempt >= 1);
+  const event = new Promise((resolve) => { tell = resolve; });
+  await client.set('/e/1', { n: 7 });
+  assert.strictEqual(await event, 7);
+  assert.strictEqual(news[1], 1);
+  const ended = next('connection-ended');
+  await second.stop({ reconnect: false });
+  assert.match(await ended, /disconnect/);
+  await client.disconnect();
+});
+
 function run(text) {
   const script = `const happn = require(${JSON.stringify(module_)});${text}`;
   return spawnSync(process.execPath, ['-e', script], { timeout: 10000, encoding: 'utf8' });

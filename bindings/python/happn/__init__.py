@@ -31,7 +31,7 @@ __all__ = ["Service", "Client", "Subscription", "Event", "connect", "HappnError"
     name for name in vars(errors) if isinstance(vars(errors)[name], type) and issubclass(vars(errors)[name], HappnError)
 ]
 
-_DONE, _DATA, _END, _STATE = 1, 2, 5, 6
+_DONE, _DATA, _END, _STATE, _REPORT = 1, 2, 5, 6, 7
 _BATCH = 256
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
@@ -104,6 +104,14 @@ class _Hub:
                 future.set_result((meta, body))
         elif kind in (_DATA, _END):
             handler = self.handlers.get(ticket) if kind == _DATA else self.handlers.pop(ticket, None)
+            if handler is not None:
+                handler(kind, status, meta, body)
+        elif kind == _REPORT:
+            handler = self.handlers.pop(ticket, None)
+            if handler is not None:
+                handler(kind, status, meta, body)
+        elif kind == _STATE and ticket != 0:
+            handler = self.handlers.get(ticket)
             if handler is not None:
                 handler(kind, status, meta, body)
         elif kind == _STATE:
@@ -277,6 +285,8 @@ class Client:
         self._hub: Any = None
         #: Called with the reason when the connection ends by itself.
         self.on_end: Callable[[str], Any] | None = None
+        #: With reconnect=True: called with what becomes of a lost connection: {"state": "lost" | "retry" | "back", "attempt", "wait", "reason"}.
+        self.on_connection: Callable[[dict[str, Any]], Any] | None = None
 
     async def open(self) -> "Client":
         if self._ticket:
@@ -292,6 +302,10 @@ class Client:
         return self
 
     def _on_event(self, kind: int, status: int, meta: str, body: str) -> None:
+        if kind == _STATE:
+            if self.on_connection is not None:
+                self.on_connection(json.loads(meta))
+            return
         reason = json.loads(meta).get("reason") if meta else None
         if reason and self.on_end is not None:
             self.on_end(reason)
@@ -301,9 +315,33 @@ class Client:
             raise errors.make(-11, None, "the client is not open")
         return self._hub.call(function, self._ticket, *args)
 
+    async def _publish(self, function: Callable[..., int], *args: Any, options: dict[str, Any]) -> tuple[str, str]:
+        told = options.pop("on_published", None)
+        if told is None:
+            return await self._call(function, *args, _options(options))
+        if not self._ticket:
+            raise errors.make(-11, None, "the client is not open")
+
+        def on_report(kind: int, status: int, meta: str, body: str) -> None:
+            message = json.loads(meta).get("error") if meta else None
+            error = errors.make(status, {"message": message} if message else None, _native.status_text(status)) if status < 0 else None
+            told(error, json.loads(body))
+
+        ticket = self._hub.ticket()
+        self._hub.handlers[ticket] = on_report
+        try:
+            options = {**options, "onPublished": True}
+            return await self._hub.call(function, self._ticket, *args, _options(options), ticket=ticket)
+        except HappnError:
+            self._hub.handlers.pop(ticket, None)  # nothing is published
+            raise
+
     async def set(self, path: str, data: Any, **options: Any) -> Any:
-        """Stores; returns the stored document. Options: merge, noStore, noPublish, timeout, ..."""
-        return json.loads((await self._call(_native.happn_mb_set, path, _encode(data), _options(options)))[1])
+        """Stores; returns the stored document. Options: merge, noStore, noPublish, timeout, ...
+
+        With consistency=1 or 3 and on_published=function: called once after the answer, unless that was an error, as function(error, report);
+        the report says who got it: {"successful", "failed", "skipped", "queued", "acknowledged"}."""
+        return json.loads((await self._publish(_native.happn_mb_set, path, _encode(data), options=options))[1])
 
     async def get(self, path: str, **options: Any) -> Any:
         """The document, None when there is none; for a pattern a list of documents, each with its `_meta`."""
@@ -337,8 +375,8 @@ class Client:
         await self._call(_native.happn_mb_set, path, _encode(data), _options({**options, "noStore": True, "noDataResponse": True}))
 
     async def remove(self, path: str, **options: Any) -> int:
-        """Removes what matches; returns how many there were."""
-        return json.loads((await self._call(_native.happn_mb_remove, path, _options(options)))[1])["removed"]
+        """Removes what matches; returns how many there were. on_published as in set."""
+        return json.loads((await self._publish(_native.happn_mb_remove, path, options=options))[1])["removed"]
 
     def on(self, path: str, handler: Handler | None = None, **options: Any) -> Subscription:
         """Subscribes. Options: event_type ('set', 'remove', 'all'), initialCallback, initialEmit, count, ..."""
@@ -417,7 +455,10 @@ class Service:
 
 
 def connect(url: str | None = None, **options: Any) -> Client:
-    """A client over a WebSocket: `async with happn.connect("ws://host:55000", username=..., password=...) as client`."""
+    """A client over a WebSocket: `async with happn.connect("ws://host:55000", username=..., password=...) as client`.
+
+    With reconnect=True a lost connection is made again, and its subscriptions with it (reconnectMin, reconnectMax, reconnectAttempts);
+    meanwhile calls raise Closed, and client.on_connection hears of it."""
     if url is not None:
         options["url"] = url
     return Client(_Hub, 0, _encode(options), True)

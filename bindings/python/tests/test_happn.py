@@ -127,6 +127,46 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(happn.Closed):
             await self.client.get("/a")
 
+    async def test_reports_of_publications(self):
+        def report():
+            told = asyncio.get_running_loop().create_future()
+            return told, lambda error, result: told.set_result((error, result))
+
+        await self.client.on("/r", lambda event: None)
+        told, on_published = report()
+        await self.client.set("/r", {"n": 1}, consistency=3, on_published=on_published)
+        self.assertEqual(await told, (None, {"successful": 1, "failed": 0, "skipped": 0, "queued": 1, "acknowledged": 1}))
+        told, on_published = report()
+        self.assertEqual(await self.client.remove("/r", consistency=1, on_published=on_published), 1)
+        self.assertEqual((await told)[1]["successful"], 1)
+        with self.assertRaises(happn.BadPath):
+            await self.client.set("/r/*", 1, consistency=1, on_published=lambda error, result: self.fail("nothing is published"))
+        with self.assertRaises(happn.HappnError):
+            await self.client.set("/r", 1, on_published=lambda error, result: self.fail("level 2 has no report"))
+
+    async def test_a_lost_connection_is_made_again(self):
+        first = await happn.Service({"port": 0}).start()
+        news: asyncio.Queue[dict] = asyncio.Queue()
+        events: asyncio.Queue[int] = asyncio.Queue()
+        client = await happn.connect(port=first.port, reconnect=True, reconnectMin=20).open()
+        client.on_connection = news.put_nowait
+        ended = asyncio.get_running_loop().create_future()
+        client.on_end = ended.set_result
+        await client.on("/e/*", lambda event: events.put_nowait(event.data["n"]))
+        await first.close()
+        lost = await news.get()
+        self.assertEqual((lost["state"], lost["attempt"], lost["wait"]), ("lost", 1, 20))
+        with self.assertRaises(happn.Closed):
+            await client.get("/a")
+        async with happn.Service({"port": first.port}) as second:
+            while (await news.get())["state"] != "back":
+                pass
+            await client.set("/e/1", {"n": 7})
+            self.assertEqual(await events.get(), 7)
+            await second.close(reconnect=False)
+        self.assertIn("disconnect", await ended)
+        await client.close()
+
     async def test_handlers_are_released(self):
         class Watched:
             def __call__(self, event):
