@@ -28,6 +28,17 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_http_add_header(happn_http *http, co
 /* Sends the answer; content_type NULL means application/json. Copies. http is gone afterwards. */
 HAPPN_API void happn_http_respond(happn_http *http, int status, const char *content_type, const void *body, size_t len);
 
+/* An answer in parts, in place of respond: begin, any number of writes, end. Only on the loop's thread.
+ * begin sends the head; content_type NULL means application/json. E_CLOSED: the client has left; E_ARGUMENT: it was answered already, or the type
+ * has line breaks. Then respond or end is still due. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_http_begin(happn_http *http, int status, const char *content_type);
+/* Copies. HAPPN_PENDING: taken, but wait for progress before the next one; E_CLOSED: the client has left. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_http_write(happn_http *http, const void *bytes, size_t len);
+/* HAPPN_OK: what was written has left; E_CLOSED, once: the client has left, only end is due. Not called within write. */
+HAPPN_API void happn_http_on_progress(happn_http *http, void (*progress)(happn_http *http, happn_status status, void *arg), void *arg);
+/* failed not 0: the answer breaks off, and the client can see that. http is gone afterwards. */
+HAPPN_API void happn_http_end(happn_http *http, int failed);
+
 #ifdef __cplusplus
 }
 #endif

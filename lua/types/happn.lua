@@ -96,9 +96,43 @@ function happn_Request:json() end
 ---@return string
 function happn_Request:text() end
 
+---Answers in parts: `fn` writes them. Options are `status`, `type`, `headers`, and may be left out.
+---@param options table|fun(out: happn.Stream)
+---@param fn? fun(out: happn.Stream)
+function happn_Request:stream(options, fn) end
+
+---Answers with server-sent events for as long as `fn` runs.
+---@param fn fun(out: happn.Events)
+function happn_Request:events(fn) end
+
 ---The body of an HTML form.
 ---@return table<string, string>
 function happn_Request:form() end
+
+---An answer in parts.
+---@class happn.Stream
+local happn_Stream = {}
+
+---Sends a text, or anything else as JSON; waits while the client is slow, and raises when it has left.
+---@param part any
+---@return boolean
+function happn_Stream:write(part) end
+
+---An answer of server-sent events.
+---@class happn.Events
+local happn_Events = {}
+
+---Sends an event; waits while the client is slow, and raises when it has left.
+---@param data any
+---@param options? { event: string?
+---@param id string? }
+---@return boolean
+function happn_Events:send(data, options, id) end
+
+---A line that clients ignore: keeps a quiet connection alive.
+---@param text? string
+---@return boolean
+function happn_Events:comment(text) end
 
 ---What `happn.every` and `happn.after` return.
 ---@class happn.Timer

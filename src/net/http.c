@@ -7,6 +7,7 @@
 
 #include "net/peer.h"
 #include "net/cors.h"
+#include "net/http_request.h"
 #include "net/local.h"
 #include "net/secured.h"
 #include "net/static.h"
@@ -14,26 +15,6 @@
 #include "security/identity.h"
 
 enum { HEADERS_BYTES = 16384, NAME_BYTES = 128 };
-
-struct happn_http {
-    struct listener *listener;
-    struct connection *connection; /* NULL when the peer has gone */
-    struct lws *wsi;
-    const struct local_request *local; /* it came over no socket */
-    struct arena arena;
-    const char *method;
-    struct str path, query;
-    char address[64];
-    struct buf body;
-    struct buf headers; /* of the answer */
-    struct buf answer;  /* all of it, with LWS_PRE in front */
-    struct identity *identity;
-    const char *reason; /* phrase; NULL: the usual one */
-    bool is_routing;    /* in core_route: the answer is sent when it returns */
-    bool is_answered;
-    bool is_encrypted;
-    bool close_after;
-};
 
 static const struct {
     enum lws_token_indexes token;
@@ -114,7 +95,7 @@ static happn_http *new_http(struct listener *listener, struct lws *wsi, struct c
     return http;
 }
 
-static void free_http(happn_http *http)
+void http_free(happn_http *http)
 {
     if (http->connection != NULL) {
         http->connection->http = NULL;
@@ -156,14 +137,13 @@ static bool has_body(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-static void compose(happn_http *http, int status, const char *type, const void *body, size_t len)
+void http_compose_head(happn_http *http, int status, const char *type, const char *length)
 {
     struct buf *out = &http->answer;
-    buf_reserve(out, LWS_PRE + 256 + http->headers.len + len);
-    out->len = out->status == HAPPN_OK ? LWS_PRE : 0;
+    out->len = buf_reserve(out, LWS_PRE) ? LWS_PRE : 0;
     buf_add_format(out, "HTTP/1.1 %d %s\r\n", status, http->reason != NULL ? http->reason : reason_of(status));
     if (has_body(status)) {
-        buf_add_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type != NULL ? type : "application/json", len);
+        buf_add_format(out, "Content-Type: %s\r\n%s", type != NULL ? type : "application/json", length);
     }
     if (http_is_encrypted(http)) { /* a browser that came once does not try without TLS again */
         buf_add_lit(out, "Strict-Transport-Security: max-age=15552000; includeSubDomains\r\n");
@@ -173,17 +153,25 @@ static void compose(happn_http *http, int status, const char *type, const void *
     }
     buf_add_str(out, buf_str(&http->headers));
     buf_add_lit(out, "\r\n");
+}
+
+static void compose(happn_http *http, int status, const char *type, const void *body, size_t len)
+{
+    char length[48];
+    snprintf(length, sizeof length, "Content-Length: %zu\r\n", len);
+    buf_reserve(&http->answer, LWS_PRE + 256 + http->headers.len + len);
+    http_compose_head(http, status, type, length);
     if (has_body(status) && strcmp(http->method, "HEAD") != 0) {
-        buf_add(out, body, len);
+        buf_add(&http->answer, body, len);
     }
 }
 
-static int give_locally(happn_http *http)
+int http_give_locally(happn_http *http)
 {
     const struct local_request *local = http->local;
     struct buf answer = http->answer;
     buf_init(&http->answer, answer.allocator, answer.max);
-    free_http(http);
+    http_free(http);
     local->answered(local->arg, answer.status == HAPPN_OK ? str_make(answer.ptr + LWS_PRE, answer.len - LWS_PRE) : STR_NONE);
     buf_fini(&answer);
     return 0;
@@ -194,7 +182,7 @@ static int send_answer(happn_http *http)
 {
     struct lws *wsi = http->wsi;
     if (http->local != NULL) {
-        return give_locally(http);
+        return http_give_locally(http);
     }
     bool close_after = http->close_after || http->answer.status != HAPPN_OK;
     size_t len = http->answer.len - LWS_PRE;
@@ -202,7 +190,7 @@ static int send_answer(happn_http *http)
     if (http->answer.status == HAPPN_OK) {
         written = lws_write(wsi, (unsigned char *)http->answer.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL);
     }
-    free_http(http);
+    http_free(http);
     if (written < (int)len || close_after) {
         return -1;
     }
@@ -234,7 +222,7 @@ static int route(happn_http *http)
         not_found(http);
     }
     http->is_routing = false;
-    return http->is_answered ? send_answer(http) : 0;
+    return http->is_answered && !http->is_streaming ? send_answer(http) : 0;
 }
 
 static int refuse(happn_http *http, int status, const char *text)
@@ -299,6 +287,9 @@ int http_body_complete(struct connection *connection)
 int http_writeable(struct connection *connection)
 {
     happn_http *http = connection->http;
+    if (http != NULL && http->is_streaming) {
+        return http_stream_writeable(http);
+    }
     return http != NULL && http->is_answered ? send_answer(http) : 0;
 }
 
@@ -311,8 +302,10 @@ void http_gone(struct connection *connection)
     connection->http = NULL;
     http->connection = NULL;
     http->wsi = NULL;
-    if (http->is_answered) {
-        free_http(http);
+    if (http->is_streaming) {
+        http_stream_gone(http);
+    } else if (http->is_answered) {
+        http_free(http);
     }
 }
 
@@ -450,7 +443,7 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
     }
     http->is_answered = true;
     if (http->wsi == NULL && http->local == NULL) {
-        free_http(http);
+        http_free(http);
         return;
     }
     if (content_type != NULL && strpbrk(content_type, "\r\n") != NULL) {
@@ -458,7 +451,7 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
     }
     compose(http, status, content_type, body, len);
     if (!http->is_routing && http->local != NULL) {
-        give_locally(http);
+        http_give_locally(http);
     } else if (!http->is_routing) {
         lws_callback_on_writable(http->wsi);
     }
@@ -495,7 +488,7 @@ happn_status local_send(struct listener *listener, const struct local_request *r
     buf_add_str(&http->body, request->body);
     happn_status status = http->path.ptr == NULL ? HAPPN_E_MEMORY : http->body.status;
     if (status != HAPPN_OK) {
-        free_http(http);
+        http_free(http);
         return status;
     }
     route(http);

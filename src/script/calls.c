@@ -174,7 +174,7 @@ void calls_begin(struct task *task)
         core_request_free(task->call.request); /* of a call that was given up */
         task->call.request = NULL;
     }
-    task->call.is_sleep = task->call.is_done = task->call.together_failed = false;
+    task->call.is_sleep = task->call.is_stream = task->call.is_done = task->call.together_failed = false;
     task->call.error.status = HAPPN_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "script/http.h"
 
 #include "script/session.h"
+#include "script/stream.h"
 #include "script/view.h"
 
 static const char request_key, headers_key;
@@ -221,7 +222,8 @@ static const struct {
 } fields[] = {{"method", get_method, NULL},   {"path", get_path, NULL},   {"query", get_query, NULL},
               {"headers", get_headers, NULL}, {"body", get_body, NULL},   {"ip", get_address, NULL},
               {"session", get_session, NULL}, {"cookies", get_cookies, NULL},
-              {"json", NULL, method_json},    {"text", NULL, method_text}, {"form", NULL, method_form}};
+              {"json", NULL, method_json},    {"text", NULL, method_text}, {"form", NULL, method_form},
+              {"stream", NULL, stream_method}, {"events", NULL, stream_events_method}};
 
 static int request_get(lua_State *L)
 {

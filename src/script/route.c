@@ -9,6 +9,7 @@
 #include "json/write.h"
 #include "script/answers.h"
 #include "script/http.h"
+#include "script/stream.h"
 #include "script/view.h"
 
 enum { MAX_SEGMENTS = 32 };
@@ -345,11 +346,13 @@ static int settle(lua_State *L, int status, lua_KContext context)
     struct task *task = lua_touserdata(L, AT_TASK);
     if (status == LUA_OK || status == LUA_YIELD) {
         vm_check(L); /* who was stopped has not succeeded, even if it caught the error */
-        take_answer(L, task);
+        if (!task->is_streaming) {
+            take_answer(L, task);
+        }
         return 0;
     }
     vm_enter(vm_of(L), L, task_budget(task)); /* a killed script must not take the report with it */
-    if (vm_has_metatable(L, AT_RESULT, &vm_fail_key)) {
+    if (vm_has_metatable(L, AT_RESULT, &vm_fail_key) && !task->is_streaming) {
         refuse(L, task);
     } else {
         task_fail(task, lua_type(L, AT_RESULT) == LUA_TSTRING ? lua_tostring(L, AT_RESULT) : "the error is not a text");
@@ -380,6 +383,10 @@ static int route_main(lua_State *L)
 void route_finish(struct task *task)
 {
     happn_http *http = task->http;
+    if (task->is_streaming) {
+        stream_finish(task);
+        return;
+    }
     /* The answer leaves the task first: what responding causes may need tasks. */
     struct buf body = task->body;
     char content_type[sizeof task->content_type];

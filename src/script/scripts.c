@@ -12,6 +12,7 @@
 #include "script/lifecycle.h"
 #include "script/listener.h"
 #include "script/route.h"
+#include "script/stream.h"
 #include "script/task.h"
 #include "script/timer.h"
 #include "security/security.h"
@@ -89,6 +90,7 @@ static int install(lua_State *L)
     session_install(L);
     timer_install(L);
     listener_install(L);
+    stream_install(L);
     fetch_install(L);
     http_install(L);
     sandbox_install(L);

@@ -54,6 +54,14 @@ static inline struct vm *vm_of(lua_State *L)
 void vm_enter(struct vm *vm, lua_State *thread, struct budget budget);
 struct budget vm_leave(struct vm *vm);
 
+/* The running call begins anew with this budget. */
+static inline void vm_renew(struct vm *vm, struct budget budget)
+{
+    vm->budget = budget;
+    vm->slice_start = 0;
+    vm->ticks = 0;
+}
+
 /* Takes `steps` for work done in C. Raises when the budget is gone. */
 void vm_charge(lua_State *L, size_t steps);
 /* Raises when the call was killed: for C functions that would run script code without a hook. */

@@ -301,6 +301,93 @@ test('scripts ask other servers, wait for the answer without holding up anybody,
   fs.rmSync(folder, { recursive: true });
 });
 
+test('answers in parts: events as they come, no more than the client reads, and an end when it leaves', async (t) => {
+  const http = require('node:http');
+  const { folder } = scripts({
+    'route.lua': `
+      local M = {}
+      M["GET /events"] = function(req)
+        return req:events(function(out)
+          out:send({ n = 1 }, { event = "first", id = "7" })
+          out:send("two\\nlines")
+          out:comment("still here")
+          happn.sleep(10)
+          out:send({ n = 2 })
+        end)
+      end
+      M["GET /csv"] = function(req)
+        return req:stream({ status = 206, type = "text/csv", headers = { ["x-mine"] = "yes" } }, function(out)
+          for i = 1, 1000 do out:write(i .. ",x\\n") end
+        end)
+      end
+      M["GET /much"] = function(req)
+        return req:stream(function(out)
+          local part = ("x"):rep(65536)
+          for i = 1, 400 do out:write(part) happn.shared.incr("written") end
+        end)
+      end
+      M["GET /for-ever"] = function(req)
+        local guard <close> = setmetatable({}, { __close = function() happn.shared.incr("left") end })
+        return req:events(function(out) while true do out:send(1) happn.sleep("1h") end end)
+      end
+      M["GET /broken"] = function(req) return req:stream(function(out) out:write("begun") error("in the middle") end) end
+      M["GET /twice"] = function(req) req:stream(function(out) out:write("a") end) return req:stream(function() end) end
+      M["GET /wrong"] = function(req) return req:events(function(out) out:send(1, { event = "a\\nb" }) end) end
+      M["GET /shared/{name}"] = function(req) return { value = happn.shared.get(req.params.name) or 0 } end
+      return M`,
+    'happn.json': JSON.stringify({ services: { connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }] } } } }),
+  });
+  const server = await Server.start(['--config', path.join(folder, 'happn.json')]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const url = (name) => `http://127.0.0.1:${server.port}/r/${name}`;
+  const shared = async (name) => (await (await fetch(url(`shared/${name}`))).json()).value;
+  const events = await fetch(url('events'));
+  assert.equal(events.headers.get('content-type'), 'text/event-stream');
+  assert.equal(await events.text(), 'event: first\nid: 7\ndata: {"n":1}\n\ndata: two\ndata: lines\n\n: still here\n\ndata: {"n":2}\n\n');
+  const csv = await fetch(url('csv'));
+  assert.deepEqual([csv.status, csv.headers.get('content-type'), csv.headers.get('x-mine')], [206, 'text/csv', 'yes']);
+  assert.equal((await csv.text()).split('\n').length, 1001);
+  // Two requests over one connection: the answer in parts has an end.
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const over = (name) => new Promise((resolve, reject) => http.get(url(name), { agent }, (answer) => {
+    let text = '';
+    const port = answer.socket.localPort;
+    answer.on('data', (part) => { text += part; }).on('end', () => resolve({ text, port })).on('error', reject);
+  }).on('error', reject));
+  const [one, two] = [await over('csv'), await over('csv')];
+  assert.equal(one.port, two.port);
+  agent.destroy();
+  // A client that does not read: the script waits.
+  const slow = await new Promise((resolve) => http.get(url('much'), resolve));
+  slow.pause();
+  let before = -1;
+  for (let now = await shared('written'); now !== before || now === 0; now = await shared('written')) {
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 50)); // until nothing moves any more
+  }
+  assert.ok(before < 400, `${before} parts were written for a client that reads nothing`);
+  let read = 0;
+  slow.on('data', (part) => { read += part.length; }).resume();
+  await new Promise((resolve) => slow.on('end', resolve));
+  assert.equal(read, 400 * 65536);
+  // A client that leaves ends the script where it waits.
+  const leaving = await new Promise((resolve) => http.get(url('for-ever'), resolve));
+  await new Promise((resolve) => leaving.once('data', resolve));
+  leaving.destroy();
+  while (await shared('left') !== 1) await new Promise((resolve) => setImmediate(resolve));
+  // One that fails in the middle is seen to be cut off, and logged.
+  const logged = server.nextLine(/in the middle/);
+  await assert.rejects(fetch(url('broken')).then((answer) => answer.text()));
+  await logged;
+  await assert.rejects(fetch(url('twice')).then((answer) => answer.text()));
+  await assert.rejects(fetch(url('wrong')).then((answer) => answer.text()));
+  const last = fetch(url('for-ever')).then((answer) => answer.text()).catch(() => 'cut off'); // the server stops meanwhile
+  await shared('left');
+  await server.stop();
+  await last;
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('the webhook tells another server of changes, in order, signed, and tries again', async (t) => {
   const http = require('node:http');
   const crypto = require('node:crypto');

@@ -238,6 +238,33 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
     http->len = len;
 }
 
+happn_status happn_http_begin(happn_http *http, int status, const char *content_type)
+{
+    http->status = status;
+    snprintf(http->type, sizeof http->type, "%s", content_type);
+    return HAPPN_OK;
+}
+
+happn_status happn_http_write(happn_http *http, const void *bytes, size_t len)
+{
+    assert_true(http->len + len < sizeof http->answer);
+    memcpy(http->answer + http->len, bytes, len);
+    http->len += len;
+    http->answer[http->len] = '\0';
+    return HAPPN_OK;
+}
+
+void happn_http_on_progress(happn_http *http, void (*progress)(happn_http *http, happn_status status, void *arg), void *arg)
+{
+    (void)http, (void)progress, (void)arg;
+}
+
+void happn_http_end(happn_http *http, int failed)
+{
+    http->answers++;
+    http->status = failed ? -1 : http->status;
+}
+
 struct identity *core_http_identity(const happn_http *http)
 {
     (void)http;

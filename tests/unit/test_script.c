@@ -923,9 +923,9 @@ static void the_guide_is_true(void **state)
     routes[0] = (struct script_entry){.file = "routes/orders.lua", .mount = "/api/orders"};
     static const struct script_entry others[] = {{.file = "work/orders.lua"}, {.file = "work/codes.lua"}};
     options.others = others;
+    routes[1] = (struct script_entry){.file = "routes/clock.lua", .mount = ""};
     options.inbound_count = 4;
-    options.outbound_count = options.other_count = 2;
-    options.route_count = 1;
+    options.outbound_count = options.other_count = options.route_count = 2;
     open_scripts();
     scripts_begin(scripts);
     enter(&peer);
@@ -952,6 +952,13 @@ static void the_guide_is_true(void **state)
     assert_non_null(strstr(ask("GET", "/api/orders", NULL, NULL).answer, "[{\"id\":\"7\",\"_meta\":{\"path\":\"/orders/7\""));
     expect_answer("GET", "/api/orders/7/label", 200, "<p>7</p>");
     expect_answer("GET", "/api/orders/8", 404, "{\"error\":\"no such order\"}");
+    assert_string_equal(ask("GET", "/orders.csv", NULL, NULL).answer, "/orders/7\n");
+    happn_http clock = {.method = "GET", .path = "/clock"};
+    assert_true(core_route(&core, &clock, "GET", STR_LIT("/clock")));
+    while (clock.answers == 0) {
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    }
+    assert_string_equal(clock.answer, "data: {\"n\":1}\n\ndata: {\"n\":2}\n\ndata: {\"n\":3}\n\n");
     for (int i = 1; i <= 4; i++) {
         char count[20];
         snprintf(count, sizeof count, "\"count\":%d", i);

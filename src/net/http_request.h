@@ -1,0 +1,42 @@
+/* A request over HTTP, as the files that answer it see it. */
+#ifndef HAPPN_NET_HTTP_REQUEST_H
+#define HAPPN_NET_HTTP_REQUEST_H
+
+#include "net/connection.h"
+#include "net/local.h"
+
+struct happn_http {
+    struct listener *listener;
+    struct connection *connection; /* NULL when the peer has gone */
+    struct lws *wsi;
+    const struct local_request *local; /* it came over no socket */
+    struct arena arena;
+    const char *method;
+    struct str path, query;
+    char address[64];
+    struct buf body;
+    struct buf headers; /* of the answer */
+    struct buf answer;  /* all of it, with LWS_PRE in front */
+    struct identity *identity;
+    const char *reason; /* phrase; NULL: the usual one */
+    bool is_routing;    /* in core_route: the answer is sent when it returns */
+    bool is_answered;
+    bool is_encrypted;
+    bool close_after;
+    /* an answer in parts (http_stream.c) */
+    bool is_streaming, is_chunked, is_ended, is_failed;
+    void (*progress)(happn_http *http, happn_status status, void *arg);
+    void *progress_arg;
+};
+
+void http_free(happn_http *http);
+/* The head of the answer, behind LWS_PRE; length: the header that says how long it is, with its line break, "" for none. */
+void http_compose_head(happn_http *http, int status, const char *type, const char *length);
+/* Gives the whole answer to who has asked within the process; frees. Returns 0. */
+int http_give_locally(happn_http *http);
+
+/* --- http_stream.c */
+int http_stream_writeable(happn_http *http);
+void http_stream_gone(happn_http *http);
+
+#endif
