@@ -60,13 +60,14 @@ class Browser {
     const gone = new Promise((resolve) => this.child.on('exit', resolve));
     this.child.kill();
     await gone;
-    fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // its helpers write a little longer
   }
 }
 
-test('the quickstart page shows live events, stamped by the layer', async () => {
+test('the quickstart page shows live events, stamped by the layer', async (t) => {
   const example = path.join(__dirname, '../../examples/quickstart/happn.json');
   const server = await Server.start(['--config', example]);
+  t.after(() => server.child.kill('SIGKILL')); // when it failed
   const browser = await Browser.open();
   await browser.call('Page.enable');
   await browser.call('Page.navigate', { url: `http://127.0.0.1:${server.port}/quickstart` });
