@@ -77,6 +77,9 @@ happn_status regex_compile(struct arena *arena, struct str pattern, struct str f
     int code;
     PCRE2_SIZE at;
     (*out)->code = pcre2_compile((PCRE2_SPTR)(pattern.ptr != NULL ? pattern.ptr : ""), pattern.len, options, &code, &at, context);
+    if ((*out)->code == NULL && code == PCRE2_ERROR_HEAP_FAILED) {
+        return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+    }
     if ((*out)->code == NULL) {
         char text[160];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof text);

@@ -113,13 +113,21 @@ happn_status datastores_add(struct datastores *stores, const char *name, struct 
     while (*at != NULL) {
         at = &(*at)->next;
     }
+    struct datastore *fallback = stores->fallback;
     *at = store;
     stores->count++;
-    if (stores->fallback == NULL || (is_default && !stores->fallback->is_default)) {
+    if (fallback == NULL || (is_default && !fallback->is_default)) {
         stores->fallback = store;
     }
-    status = make_routing(stores);
-    return status == HAPPN_OK ? HAPPN_OK : no_memory(error);
+    if (make_routing(stores) == HAPPN_OK) {
+        return HAPPN_OK;
+    }
+    *at = NULL; /* it never was there */
+    stores->count--;
+    stores->fallback = fallback;
+    memory_free(stores->allocator, store);
+    provider->ops->close(provider, forget, NULL);
+    return no_memory(error);
 }
 
 static struct pattern **find_pattern(struct datastores *stores, struct str text)
@@ -144,6 +152,7 @@ happn_status datastores_add_pattern(struct datastores *stores, struct str text, 
         return error_set(error, HAPPN_E_ARGUMENT, "a datastore's pattern must have 1 to %d bytes", PATH_MAX_LENGTH);
     }
     struct pattern **at = find_pattern(stores, text), *pattern = *at;
+    struct datastore *before = pattern != NULL ? pattern->store : NULL;
     if (pattern != NULL) {
         pattern->store = store;
     } else {
@@ -156,7 +165,15 @@ happn_status datastores_add_pattern(struct datastores *stores, struct str text, 
         pattern->store = store;
         *at = pattern;
     }
-    return make_routing(stores) == HAPPN_OK ? HAPPN_OK : no_memory(error);
+    if (make_routing(stores) == HAPPN_OK) {
+        return HAPPN_OK;
+    }
+    pattern->store = before;
+    if (before == NULL) { /* it was the last of the list */
+        *at = NULL;
+        memory_free(stores->allocator, pattern);
+    }
+    return no_memory(error);
 }
 
 happn_status datastores_remove_pattern(struct datastores *stores, struct str text, happn_error *error)
@@ -167,8 +184,12 @@ happn_status datastores_remove_pattern(struct datastores *stores, struct str tex
                          text.ptr);
     }
     *at = pattern->next;
+    if (make_routing(stores) != HAPPN_OK) {
+        *at = pattern;
+        return no_memory(error);
+    }
     memory_free(stores->allocator, pattern);
-    return make_routing(stores) == HAPPN_OK ? HAPPN_OK : no_memory(error);
+    return HAPPN_OK;
 }
 
 const struct datastore *datastores_target(const struct datastores *stores, const struct store_op *op)

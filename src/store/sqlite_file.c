@@ -149,8 +149,8 @@ static happn_status use_log(struct sqlite_file *file, const char *name, happn_er
     if (code != SQLITE_OK) {
         return cannot_open(file, name, error);
     }
-    if (!is_wal) {
-        return error_set(error, HAPPN_E_UNSUPPORTED, "%s is on a file system without shared memory maps", name);
+    if (!is_wal) { /* SQLite does not say why */
+        return error_set(error, HAPPN_E_UNSUPPORTED, "%s can have no write-ahead log: its file system is without shared memory maps, or memory has run out", name);
     }
     return HAPPN_OK;
 }
