@@ -72,6 +72,23 @@ typedef struct happn_test_summary {
  * at a time. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_test(const happn_test_options *options, happn_test_summary *summary, happn_error *error);
 
+typedef struct happn_repl_options {
+    size_t size;         /* sizeof(happn_repl_options) */
+    const char *connect; /* the options of happn_client_connect: a running server. NULL: one of its own, which does not listen */
+    size_t connect_len;
+    const char *config;  /* its configuration, NULL: none */
+    size_t config_len;
+    const char *base_dir;
+    int input;           /* a descriptor: lines of Lua */
+    int is_terminal;     /* somebody types them: prompts are shown */
+    void (*write)(const char *text, size_t len, void *arg); /* results, prompts, errors */
+    void *arg;
+} happn_repl_options;
+
+/* Reads Lua line by line, carries it out with the functions of happn as a client, and shows the results, until the input ends. An error: it could
+ * not begin. One thread at a time. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_repl(const happn_repl_options *options, happn_error *error);
+
 #ifdef __cplusplus
 }
 #endif

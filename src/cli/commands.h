@@ -9,6 +9,7 @@ int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_init(int argc, char **argv);
+int command_repl(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_backup(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct {
     {"init", command_init, "makes a folder to start with: a configuration, scripts, a test"},
     {"check", command_check, "looks at scripts: what is wrong with them, before they serve"},
     {"test", command_test, "runs the tests of scripts"},
+    {"repl", command_repl, "Lua, line by line, on a server"},
     {"import", command_import, "reads documents of happn-3, or exported ones, into a database"},
     {"export", command_export, "writes the documents of a database as JSON lines"},
     {"backup", command_backup, "copies a database, also while it is being served"},

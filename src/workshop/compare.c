@@ -130,28 +130,27 @@ static void add_sorted(struct buf *out, struct arena *arena, struct str json, bo
     buf_add_char(out, type == JSON_OBJECT ? '}' : ']');
 }
 
-static void push_json_shown(lua_State *L, int index, bool with_meta)
+static void push_json_shown(lua_State *L, struct testing *testing, int index, bool with_meta)
 {
-    struct testing *testing = testing_of(L);
     struct str json = testing_json(L, testing, index, "value");
     struct answer *memory = testing_answer(L, testing);
     add_sorted(&memory->data, &testing->case_arena, json, with_meta);
     lua_pushlstring(L, memory->data.ptr != NULL ? memory->data.ptr : "", memory->data.len);
 }
 
-static void push_shown(lua_State *L, int index, bool with_meta)
+void compare_push_shown(lua_State *L, struct testing *testing, int index, bool with_meta, size_t most)
 {
     size_t len;
-    if (lua_istable(L, index) || lua_type(L, index) == LUA_TSTRING) {
-        push_json_shown(L, index, with_meta);
+    if (lua_istable(L, index) || lua_type(L, index) == LUA_TSTRING || view_is(L, index)) {
+        push_json_shown(L, testing, index, with_meta);
     } else if (value_is_null(L, index)) {
         lua_pushliteral(L, "happn.null");
     } else {
         luaL_tolstring(L, index, NULL);
     }
     const char *text = lua_tolstring(L, -1, &len);
-    if (len > MOST_SHOWN) {
-        lua_pushlstring(L, text, MOST_SHOWN);
+    if (len > most) {
+        lua_pushlstring(L, text, most);
         lua_pushliteral(L, "...");
         lua_concat(L, 2);
         lua_replace(L, -2);
@@ -168,8 +167,8 @@ int compare_equal(lua_State *L)
     if (are_equal(L, ACTUAL, EXPECTED, 0)) {
         return 0;
     }
-    push_shown(L, ACTUAL, has_meta(L, EXPECTED));
-    push_shown(L, EXPECTED, true);
+    compare_push_shown(L, testing_of(L), ACTUAL, has_meta(L, EXPECTED), MOST_SHOWN);
+    compare_push_shown(L, testing_of(L), EXPECTED, true, MOST_SHOWN);
     const char *what = luaL_optstring(L, 3, "");
     lua_pushfstring(L, "%s%snot equal\n     got: %s\nexpected: %s", what, what[0] != '\0' ? ": " : "", lua_tostring(L, -2), lua_tostring(L, -1));
     return lua_error(L);

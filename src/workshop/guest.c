@@ -225,7 +225,11 @@ static happn_client *open_trusted(lua_State *L, struct testing *testing)
 
 void guest_push(lua_State *L, struct testing *testing, const char *username, const char *password)
 {
-    happn_client *client = username != NULL ? log_in(L, testing, username, password) : open_trusted(L, testing);
+    guest_wrap(L, testing, username != NULL ? log_in(L, testing, username, password) : open_trusted(L, testing));
+}
+
+void guest_wrap(lua_State *L, struct testing *testing, happn_client *client)
+{
     struct guest *guest = lua_newuserdatauv(L, sizeof *guest, 0);
     *guest = (struct guest){client, testing->number};
     lua_rawgetp(L, LUA_REGISTRYINDEX, &guest_key);

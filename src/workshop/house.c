@@ -39,6 +39,9 @@ bool house_settle(struct house *house)
     struct loop *loop = house->loop;
     for (int i = 0; i < MOST_ROUNDS; i++) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
+        if (house->is_live && uv_backend_timeout(&loop->uv) != 0) {
+            return true;
+        }
         if (has_posts(loop) || uv_backend_timeout(&loop->uv) == 0) {
             continue;
         }
@@ -60,6 +63,9 @@ bool house_step(struct house *house, uint64_t ticks)
 bool house_wait(struct house *house, const bool *done)
 {
     uint64_t end = loop_ticks(house->loop) + LONGEST_WAIT_MS;
+    while (house->is_live && !*done) {
+        uv_run(&house->loop->uv, UV_RUN_ONCE);
+    }
     if (!house_settle(house)) {
         return *done;
     }
@@ -154,11 +160,29 @@ happn_status house_open(struct house *house, struct str config, struct str setti
     return status == HAPPN_OK ? local_open(&house->service->core, &options, &house->http) : status;
 }
 
+happn_status house_open_live(struct house *house, struct str config, const char *base_dir, happn_error *error)
+{
+    *house = (struct house){.log = -1, .is_live = true};
+    happn_status status = happn_runtime_open(HAPPN_RUNTIME_STEPPED, &house->runtime);
+    if (status != HAPPN_OK) {
+        return error_set(error, status, "%s", happn_status_text(status));
+    }
+    house->loop = runtime_loop(house->runtime);
+    if (!str_is_set(config)) {
+        return HAPPN_OK;
+    }
+    status = happn_service_new(house->runtime, config.ptr, config.len, base_dir, &house->service, error);
+    if (status == HAPPN_OK) {
+        status = happn_service_set(house->service, "deferListen", "true", error);
+    }
+    return status == HAPPN_OK ? start(house, error) : status;
+}
+
 /* What is under way ends by its own limits: their time comes at once. */
 static void finish_work(struct house *house)
 {
     uint64_t end = loop_ticks(house->loop) + CLOSING_MS;
-    while (house->service != NULL && house->service->core.request_count != 0 && house_step(house, end)) {
+    while (house->service != NULL && !house->is_live && house->service->core.request_count != 0 && house_step(house, end)) {
     }
 }
 

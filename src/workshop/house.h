@@ -13,6 +13,7 @@ struct house {
     struct loop *loop;
     happn_service *service;
     struct listener *http; /* stands in for one */
+    bool is_live;          /* its clock is the machine's: house_open_live, or only a runtime */
     int log;               /* what was logged: a file in memory */
     char log_name[32];
     script_outside_fn outside; /* what happn.http of scripts asks; set before house_open */
@@ -22,12 +23,14 @@ struct house {
 /* Opens a runtime with a stopped clock, a service of this configuration (JSON text) on it, sets further keys (an object of dotted keys, or not
  * set), and starts it. coverage may be NULL. On failure error says why; house_close is needed in any case. */
 happn_status house_open(struct house *house, struct str config, struct str settings, struct coverage *coverage, happn_error *error);
+/* The same with the machine's clock and its own log: for people. config NULL: no service, only a runtime. */
+happn_status house_open_live(struct house *house, struct str config, const char *base_dir, happn_error *error);
 void house_close(struct house *house);
 
 /* Lets the loop do what there is to do now. False: it never comes to an end. */
 bool house_settle(struct house *house);
 
-/* Waits until *done; when nothing else happens time goes on, to the next timer. False: nothing will come any more. */
+/* Waits until *done. With a stopped clock time goes on to the next timer when nothing else happens; false: nothing will come any more. */
 bool house_wait(struct house *house, const bool *done);
 
 /* One timer's step towards `ticks`, and what it causes; false: it is `ticks` o'clock. */

@@ -24,6 +24,20 @@ void testing_begin(struct testing *testing)
     arena_init(&testing->case_arena, NULL);
 }
 
+void testing_trim(struct testing *testing)
+{
+    for (struct answer **at = &testing->answers; *at != NULL;) {
+        struct answer *answer = *at;
+        if (answer->is_done) {
+            buf_fini(&answer->data);
+            buf_fini(&answer->meta);
+            *at = answer->next;
+        } else {
+            at = &answer->next;
+        }
+    }
+}
+
 void testing_end(struct testing *testing)
 {
     if (testing->has_house) {

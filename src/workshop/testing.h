@@ -97,6 +97,8 @@ void testing_take_event(const char *data, size_t data_len, const char *meta, siz
 /* Raises an error of a verb that could not begin. */
 int testing_raise(lua_State *L, happn_status status);
 
+/* Answers that are there and were used: gives their memory back. */
+void testing_trim(struct testing *testing);
 /* The value of a copy of JSON text; nil for null. */
 void testing_push_json(lua_State *L, struct str json);
 /* The value at index as JSON, in the case's memory. */
@@ -110,12 +112,16 @@ void server_ensure(lua_State *L, struct testing *testing, int options, bool must
 void server_add_user(lua_State *L, struct testing *testing, const char *name, int options);
 /* guest.c: pushes a client. username NULL: the host itself. */
 void guest_push(lua_State *L, struct testing *testing, const char *username, const char *password);
+/* The same for a client that is there. */
+void guest_wrap(lua_State *L, struct testing *testing, happn_client *client);
 void guest_install(lua_State *L, struct testing *testing);
 /* outside.c: for house.outside; arg is the testing. */
 happn_status outside_answer(void *arg, struct str request, long *status, struct buf *head, struct buf *body, happn_error *error);
 /* request.c: method, path, body and headers from index on; pushes the answer. token may be NULL. */
 void request_push(lua_State *L, struct testing *testing, int index, const char *token);
-/* compare.c: t.equal. */
+/* compare.c: pushes the value at index as a text for people, of `most` bytes; _meta of documents may be left out. */
+void compare_push_shown(lua_State *L, struct testing *testing, int index, bool with_meta, size_t most);
+/* t.equal. */
 int compare_equal(lua_State *L);
 
 #endif

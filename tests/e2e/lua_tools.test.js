@@ -149,3 +149,74 @@ test('happn init makes a folder whose tests pass, whose scripts are sound and wh
   assert.match(fs.readFileSync(path.join(notes, 'types/happn.lua'), 'utf8'), /^---@meta\n/);
   assert.equal(run(root, 'init', 'a', 'b').status, 2);
 });
+
+const repl = (lines, ...args) => spawnSync(program, ['repl', ...args], { input: lines, encoding: 'utf8', timeout: 60000 });
+
+test('happn repl: statements, values, events and errors, on a server of its own', () => {
+  const result = repl(`happn.set("/a/b", { c = 1, b = happn.array{} })
+happn.get("/none"), 1 + 1, "x"
+for i = 1, 2 do
+  print("i", i)
+end
+happn.on("/a/*", function(data, meta) print("event", data.c, meta.path) end)
+happn.set("/a/c", { c = 5 })
+happn.count("/a/*")
+nil + 1
+x = = 3
+happn.set("/bad/*", 1)
+happn.path("/a", "*")
+kept = 7
+kept
+for i = 1,`);
+  assert.equal(result.stdout, `{"b":[],"c":1}
+nil
+2
+"x"
+i\t1
+i\t2
+1
+event\t5\t/a/c
+{"c":5}
+2
+error: repl:1: attempt to perform arithmetic on a nil value
+error: repl:1: unexpected symbol near '='
+error: BadPath: the path is not valid
+error: repl:1: bad argument #2 to 'path' (a part of a path cannot contain / or *)
+7
+error: repl:1: unexpected symbol near <eof>
+`);
+  assert.equal(result.status, 0);
+});
+
+test('happn repl: a running server, and a configuration of one', async () => {
+  const server = await Server.start();
+  const result = repl('happn.set("/a", { n = 1 })\nhappn.get("/a").n\n', '--url', `ws://127.0.0.1:${server.port}`);
+  assert.equal(result.stdout, '{"n":1}\n1\n');
+  assert.equal(result.status, 0, result.stderr);
+  await server.stop();
+  const gone = repl('', '--url', `ws://127.0.0.1:${server.port}`);
+  assert.equal(gone.status, 1);
+  assert.match(gone.stderr, /happn repl: .+/);
+  const root = folder({ 'a.lua': LAYER, 'happn.json': JSON.stringify({ services: { protocol: { config: { inboundLayers: ['a.lua'] } } } }) });
+  assert.equal(repl('happn.set("/x", { n = 1 }).n\n', '--config', path.join(root, 'happn.json')).stdout, '2\n');
+  assert.equal(repl('', '--user', 'bob').status, 2);
+});
+
+test('happn repl shows events that arrive while it waits for a line', async () => {
+  const server = await Server.start();
+  const url = `ws://127.0.0.1:${server.port}`;
+  const child = spawn(program, ['repl', '--url', url]);
+  let out = '';
+  const seen = (text) => new Promise((resolve) => {
+    const look = () => { if (out.includes(text)) resolve(); else child.stdout.once('data', () => setImmediate(look)); };
+    look();
+  });
+  child.stdout.setEncoding('utf8').on('data', (chunk) => { out += chunk; });
+  child.stdin.write('happn.on("/a/*", function(data, meta) print("event", data.c, meta.path) end)\n');
+  await seen('1\n');
+  repl('happn.set("/a/c", { c = 5 })\n', '--url', url);
+  await seen('event\t5\t/a/c\n');
+  child.stdin.end();
+  await new Promise((resolve) => child.on('exit', resolve));
+  await server.stop();
+});
