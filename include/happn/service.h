@@ -66,6 +66,11 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_service_stats(happn_service *service
 /* Loads the scripts anew, and certificate and key when their files were renewed. All or nothing: on failure the old ones go on serving and error says file and line. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_reload(happn_service *service, happn_error *error);
 
+/* Opens a Unix socket by which `happn reload` and `happn scripts` reach this service; whoever may open it (mode 0600) may do both. A socket that nobody
+ * listens at any more is replaced; it is removed when the service closes. E_ARGUMENT: there is one already; E_CONFLICT: another server listens
+ * there; E_IO; E_CLOSED: the service does not run. error may be NULL. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_service_control(happn_service *service, const char *path, happn_error *error);
+
 /* Stops accepting, answers what is in flight, tells clients to reconnect (or not), closes the store, frees. */
 HAPPN_API void happn_service_close(happn_service *service, int reconnect, void (*closed)(void *arg), void *arg);
 

@@ -6,6 +6,8 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REJECTS = 3 };
 
 int command_serve(int argc, char **argv);
+int command_scripts(int argc, char **argv);
+int command_reload(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_init(int argc, char **argv);

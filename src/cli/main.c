@@ -16,6 +16,8 @@ static const struct {
     {"check", command_check, "looks at scripts: what is wrong with them, before they serve"},
     {"test", command_test, "runs the tests of scripts"},
     {"repl", command_repl, "Lua, line by line, on a server"},
+    {"scripts", command_scripts, "what the scripts of a running server do; ends a call"},
+    {"reload", command_reload, "loads the scripts of a running server anew"},
     {"import", command_import, "reads documents of happn-3, or exported ones, into a database"},
     {"export", command_export, "writes the documents of a database as JSON lines"},
     {"backup", command_backup, "copies a database, also while it is being served"},

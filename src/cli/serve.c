@@ -13,6 +13,7 @@
 
 #include "cli/commands.h"
 #include "cli/config_file.h"
+#include "cli/control_client.h"
 #include "happn/service.h"
 
 enum { NEWS = SIGUSR1, SETTINGS_MAX = 64 };
@@ -47,7 +48,7 @@ static void print_help(void)
          "  --log-level LEVEL   off, fatal, error, warn, info, debug or trace\n"
          "  --set KEY=JSON      set any key of the configuration, such as --set utils.logFormat='\"json\"'\n"
          "\n"
-         "  HUP loads the scripts anew, TERM stops: what is in flight is answered, clients are told to come back.");
+         "  HUP (or happn reload) loads the scripts anew, TERM stops: what is in flight is answered, clients are told to come back.");
 }
 
 /* A JSON string of plain text. */
@@ -136,6 +137,21 @@ static void tell_main(void)
     kill(getpid(), NEWS);
 }
 
+/* Where the configuration names none: by the port, for this user. */
+static void open_control(happn_service *service)
+{
+    char path[256];
+    happn_error error;
+    int port = happn_service_port(service);
+    if (port == 0 || control_path(port, path, sizeof path) != 0) {
+        return;
+    }
+    happn_status status = happn_service_control(service, path, &error);
+    if (status != HAPPN_OK && status != HAPPN_E_ARGUMENT) {
+        fprintf(stderr, "happn: %s\n", error.message);
+    }
+}
+
 static void started(happn_status status, const happn_error *error, void *arg)
 {
     struct server *server = arg;
@@ -143,6 +159,8 @@ static void started(happn_status status, const happn_error *error, void *arg)
     if (error != NULL) {
         server->error = *error;
         server->is_failed = 1;
+    } else {
+        open_control(server->service);
     }
     server->is_started = 1;
     tell_main();

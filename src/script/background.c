@@ -175,6 +175,7 @@ static int background_main(lua_State *L)
 {
     struct task *task = lua_touserdata(L, AT_TASK);
     struct vm *vm = vm_of(L);
+    task->script->calls++;
     vm->error_source[0] = '\0';
     vm->error_line = 0;
     lua_pushcfunction(L, keep_error);

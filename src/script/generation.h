@@ -33,6 +33,7 @@ struct script {
     int inbound, outbound, config; /* registry references, LUA_NOREF when absent */
     int start, stop, save, restore, on_session, on_security, login;
     int environment, modules;
+    uint64_t calls, refusals, errors; /* since it was loaded */
 };
 
 /* One path of a script's routes: literal segments, and names for those that take anything. */
@@ -52,6 +53,7 @@ struct script_route {
 };
 
 struct generation {
+    uint64_t number; /* the first one is 1 */
     struct vm vm;
     struct scripts *scripts;
     struct generation *next;

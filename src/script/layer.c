@@ -59,6 +59,7 @@ static struct script *next_script(const struct generation *generation, const hap
 static void refuse(lua_State *L, struct task *task)
 {
     struct refusal refusal;
+    task->script->refusals++;
     refusal_read(L, AT_RESULT, &refusal);
     happn_message_set_error(task->message, refusal.name, refusal.text, refusal.code, refusal.fields.ptr, refusal.fields.len);
     task->verdict = HAPPN_FAIL;
@@ -132,6 +133,7 @@ static int call_script(lua_State *L, struct task *task)
 {
     struct script *script = task->script;
     struct vm *vm = vm_of(L);
+    script->calls++;
     vm->error_source[0] = '\0';
     vm->error_line = 0;
     lua_settop(L, AT_CONTEXT);

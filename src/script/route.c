@@ -319,6 +319,7 @@ static void take_answer(lua_State *L, struct task *task)
 static void refuse(lua_State *L, struct task *task)
 {
     struct refusal refusal;
+    task->script->refusals++;
     refusal_read(L, AT_RESULT, &refusal);
     struct buf *body = &task->body;
     buf_add_lit(body, "{\"error\":{\"name\":");
@@ -364,6 +365,7 @@ static int route_main(lua_State *L)
 {
     struct task *task = lua_touserdata(L, AT_TASK);
     struct vm *vm = vm_of(L);
+    task->script->calls++;
     vm->error_source[0] = '\0';
     vm->error_line = 0;
     http_push(L, task);

@@ -214,6 +214,7 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error)
         return NULL;
     }
     generation->scripts = scripts;
+    generation->number = scripts->generations + 1;
     arena_init(&generation->arena, core->allocator);
     happn_status status = vm_open(&generation->vm, core->allocator, scripts->settings.options.memory, core->limits.message_bytes);
     generation->vm.owner = generation;
@@ -385,6 +386,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
         free_scripts(scripts);
         return status;
     }
+    scripts->generations = 1;
     set_layers(scripts);
     core->scripts = scripts;
     core->script_route = route_answer;
@@ -408,6 +410,7 @@ happn_status scripts_reload(struct scripts *scripts, happn_error *error)
         return HAPPN_E_SCRIPT;
     }
     scripts->current = generation;
+    scripts->generations++;
     set_layers(scripts);
     retire(old);
     if (scripts->is_serving) {

@@ -229,6 +229,9 @@ struct budget task_budget(const struct task *task)
 void task_report(struct task *task, const char *text, char id[ERROR_ID_SIZE])
 {
     struct vm *vm = &task->generation->vm;
+    if (task->script != NULL) {
+        task->script->errors++;
+    }
     struct error_report report = {.script = task->script != NULL ? task->script->file : "?",
                                   .hook = task->hook,
                                   .source = vm->error_source,

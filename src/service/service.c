@@ -235,6 +235,16 @@ static happn_status open_rest(happn_service *service, happn_error *error)
     return status;
 }
 
+/* A server without it is still one: the log says why there is none. */
+static void open_control(happn_service *service, happn_status status)
+{
+    happn_error error;
+    const char *path = service->config.control.ptr;
+    if (status == HAPPN_OK && service->config.control.len != 0 && control_open(service, path, &service->control, &error) != HAPPN_OK) {
+        log_write(service->core.log, LOG_WARN, "service", "%s", error.message);
+    }
+}
+
 /* The stores and the directory are there, or could not be had. */
 static void start_rest(happn_service *service, happn_status status, const happn_error *why)
 {
@@ -249,6 +259,7 @@ static void start_rest(happn_service *service, happn_status status, const happn_
     if (status == HAPPN_OK && service->scripts != NULL) {
         scripts_begin(service->scripts);
     }
+    open_control(service, status);
     if (status == HAPPN_OK && service->listener != NULL) {
         log_write(service->core.log, LOG_INFO, "service", "listening on port %d", listener_port(service->listener));
     }
@@ -402,6 +413,8 @@ static void next_step(void *arg)
 static void begin_close(happn_service *service)
 {
     service->state = SERVICE_CLOSING;
+    control_close(service->control);
+    service->control = NULL;
     if (service->listener != NULL) {
         listener_stop(service->listener);
     }

@@ -10,6 +10,7 @@
 #include "net/listener.h"
 #include "script/scripts.h"
 #include "service/audit.h"
+#include "service/control.h"
 #include "service/config.h"
 
 enum service_state { SERVICE_NEW, SERVICE_STARTING, SERVICE_OPEN, SERVICE_FAILED, SERVICE_CLOSING };
@@ -33,6 +34,7 @@ struct happn_service {
     struct core core;
     struct listener *listener;
     struct scripts *scripts;
+    struct control *control; /* NULL: none */
     struct audit *audit;
     void (*on_line)(void *arg, const char *file, int line); /* of scripts, for coverage; NULL: nobody wants to know */
     void *on_line_arg;

@@ -388,6 +388,64 @@ test('answers in parts: events as they come, no more than the client reads, and 
   fs.rmSync(folder, { recursive: true });
 });
 
+test('happn scripts shows what runs and ends it, happn reload says what is wrong', async (t) => {
+  const { execFile } = require('node:child_process');
+  const program = process.env.HAPPN_PROGRAM || path.join(__dirname, '../../build/asan/happn');
+  const run = (...args) => new Promise((resolve) => {
+    execFile(program, args, (error, out, err) => resolve({ code: error ? error.code : 0, out, err }));
+  });
+  const { folder, file } = scripts({
+    'layer.lua': layer('if msg.data.fail then happn.fail("no") end\nif msg.path == "/wait" then\nhappn.sleep("1h") end'),
+    'route.lua': route,
+    'happn.json': config(),
+  });
+  const server = await Server.start(['--config', file('happn.json')]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const at = ['--port', String(server.port)];
+  const client = await Client.connect('6', server.port);
+  await client.set('/a', { x: 1 });
+  await assert.rejects(client.set('/a', { fail: true }));
+  const waiting = assert.rejects(client.set('/wait', {}), { name: 'ScriptError' });
+  let tasks = [];
+  while (tasks.length === 0) tasks = JSON.parse((await run('scripts', '--json', ...at)).out).tasks;
+  const [task] = tasks;
+  assert.deepEqual([task.script, task.hook, task.line, task.state, task.path], ['layer.lua', 'inbound', 3, 'sleeping', '/wait']);
+  const table = (await run('scripts', ...at)).out;
+  assert.match(table, /generation 1, \d+ of \d+ bytes, 0 timers, 0 listeners/);
+  assert.match(table, /layer\.lua +3 +1 +0/);
+  const killed = server.nextLine(/an operator has ended the call/);
+  assert.equal((await run('scripts', 'kill', String(task.id), ...at)).code, 0);
+  await waiting;
+  await killed;
+  assert.deepEqual(await run('scripts', 'kill', String(task.id), ...at), { code: 1, out: '', err: 'happn scripts: no such call is under way\n' });
+  fs.writeFileSync(file('layer.lua'), 'return {');
+  const broken = await run('reload', ...at);
+  assert.equal(broken.code, 1);
+  assert.match(broken.err, /happn reload: layer\.lua:1: /);
+  fs.writeFileSync(file('layer.lua'), layer('msg.data.v = 2'));
+  assert.deepEqual(await run('reload', ...at), { code: 0, out: 'the scripts were loaded anew\n', err: '' });
+  assert.equal((await client.set('/d/a', { x: 1 })).v, 2);
+  assert.equal(JSON.parse((await run('scripts', '--json', ...at)).out).generation, 2);
+  for (const args of [['scripts', 'kill', 'x'], ['scripts', 'fly'], ['reload', '--what']]) assert.equal((await run(...args, ...at)).code, 2, args.join(' '));
+  // By hand: lines that are wrong get an answer, too long ones the end.
+  const socket = path.join(os.tmpdir(), `happn-${process.getuid()}`, `${server.port}.sock`);
+  assert.equal(fs.statSync(socket).mode & 0o777, 0o600);
+  const net = require('node:net');
+  const say = (text) => new Promise((resolve) => {
+    let got = '';
+    const peer = net.connect(socket, () => peer.write(text));
+    peer.on('data', (part) => { got += part; if (got.endsWith('\n')) peer.end(); });
+    peer.on('close', () => resolve(got)).on('error', () => {});
+  });
+  for (const text of ['{\n', '[]\n', '{"do":5}\n', '{"do":"fly"}\n', '\n', '{"do":"kill","id":"x"}\n']) assert.equal(JSON.parse(await say(text)).ok, false, text);
+  assert.equal(await say('x'.repeat(100000)), '');
+  await client.disconnect();
+  await server.stop();
+  assert.equal(fs.existsSync(socket), false);
+  assert.match((await run('reload', ...at)).err, /no server of yours listens/);
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('the webhook tells another server of changes, in order, signed, and tries again', async (t) => {
   const http = require('node:http');
   const crypto = require('node:crypto');

@@ -1,0 +1,15 @@
+/* What scripts do right now, for whoever operates the server. */
+#ifndef HAPPN_SCRIPT_INSPECT_H
+#define HAPPN_SCRIPT_INSPECT_H
+
+#include "base/buf.h"
+#include "script/scripts.h"
+
+/* Adds a JSON object: {"generation":3,"memory":..,"memoryLimit":..,"timers":..,"listeners":..,
+ * "scripts":[{"script","calls","refusals","errors"}], "tasks":[{"id","script","hook","line","age","state","path","generation"}]}; age in milliseconds. */
+void inspect_add(struct scripts *scripts, struct buf *out);
+
+/* Ends the task with this number as a failure. False: it is not there (any more). */
+bool inspect_kill(struct scripts *scripts, uint64_t id);
+
+#endif
