@@ -1,5 +1,5 @@
 // The originals' defects (section 12 of the reference) that data.test.js does not show by their number: ours must do better. Those of
-// their clients (21, 23) are not the server's; 22 is in tests/unit/test_scale.c.
+// their clients (21, 23) are in bindings/node/test and tests/unit/test_reconnect.c; 22 is in tests/unit/test_scale.c.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');

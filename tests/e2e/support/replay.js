@@ -153,7 +153,9 @@ class Replay {
   async say(entry) {
     if (entry.kind === 'close') {
       const peer = this.peers.get(entry.conn);
-      if (peer && !peer.isGone) await peer.end();
+      const isSentAway = (this.theirs.systems.get(entry.conn) || []).includes('primus::server::close');
+      if (peer && isSentAway) await peer.gone; // the server ended it, then and now
+      else if (peer && !peer.isGone) await peer.end();
       return;
     }
     const peer = await this.peer(entry.conn);
@@ -177,7 +179,7 @@ class Replay {
   async exchange(entry, peer, request) {
     const key = `${entry.conn}/${request.eventId}`;
     const theirs = this.theirs.reply(key);
-    if (this.hooks.leave && this.hooks.leave(request, theirs)) return;
+    if (this.hooks.leave && (await this.hooks.leave(request, theirs, entry))) return;
     await this.translate(request, peer);
     peer.send(JSON.stringify(request));
     if (theirs === undefined) {
@@ -204,6 +206,8 @@ class Replay {
       if (!list.some(([conn, message]) => conn === peer.conn && message._meta.publicationId === request.data)) continue;
       const ours = await this.ours.until(() => this.ours.publicationTo(peer.conn, cause));
       request.data = ours._meta.publicationId;
+      const report = this.theirs.reports.get(cause);
+      if (report && report.status === 'error') await this.ours.until(() => this.ours.reports.get(cause)); // it came too late
       return;
     }
   }
