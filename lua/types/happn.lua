@@ -129,6 +129,11 @@ local happn_Events = {}
 ---@return boolean
 function happn_Events:send(data, options, id) end
 
+---Sends a comment, which keeps a connection alive that has nothing to say.
+---@param text? string
+---@return boolean
+function happn_Events:comment(text) end
+
 ---A line that clients ignore: keeps a quiet connection alive.
 ---@param text? string
 ---@return boolean

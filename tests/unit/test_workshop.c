@@ -169,7 +169,10 @@ static void routes_are_asked_without_sockets(void **state)
     put("orders.lua", "return {\n"
                       "  ['POST /'] = function(req) return 201, req:json(), { location = '/o/' .. req:json().id } end,\n"
                       "  ['GET /{id}'] = function(req) happn.sleep('1s') return { id = req.params.id, q = req.query.q, h = req.headers['x-h'] } end,\n"
-                      "  ['GET /text'] = function() return 200, 'hello' end }\n");
+                      "  ['GET /text'] = function() return 200, 'hello' end,\n"
+                      "  ['GET /events'] = function(req)\n"
+                      "    return req:events(function(out) for i = 1, 3 do out:send({ n = i }) happn.sleep('1m') end end)\n"
+                      "  end }\n");
     all_pass(TEST "t.case('routes', function()\n"
                   "  t.server { routes = { { script = 'orders.lua', mount = '/o' } } }\n"
                   "  local made = t.http('POST', '/o', { id = '7' })\n"
@@ -178,6 +181,7 @@ static void routes_are_asked_without_sockets(void **state)
                   "  t.equal(made.body, { id = '7' })\n"
                   "  t.equal(t.http('GET', '/o/8?q=a%20b', nil, { ['X-H'] = 'h' }).body, { id = '8', q = 'a b', h = 'h' })\n"
                   "  t.equal(t.http('GET', '/o/text').body, 'hello')\n"
+                  "  t.equal(t.http('GET', '/o/events').text, 'data: {\"n\":1}\\n\\ndata: {\"n\":2}\\n\\ndata: {\"n\":3}\\n\\n')\n"
                   "  t.equal(t.http('POST', '/o', '{bad').status, 400)\n"
                   "  t.equal(t.http('DELETE', '/o/8').status, 405)\n"
                   "  t.equal(t.http('GET', '/nowhere').status, 404)\n"
