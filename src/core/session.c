@@ -314,7 +314,8 @@ void core_disconnect_all(struct core *core, bool reconnect, const char *reason)
 {
     for (struct session *session = core->sessions, *next; session != NULL; session = next) {
         next = session->next;
-        session_disconnect(session, reconnect, reason);
+        bool has_own_word = !reconnect && session->protocol->returns_in_silence;
+        session_disconnect(session, reconnect, has_own_word ? "reconnect-false" : reason);
     }
 }
 

@@ -92,8 +92,10 @@ test('a server that stops for good tells its clients not to come back', async ()
     let tries = 0;
     client.inner.onEvent('reconnect-scheduled', () => { tries++; });
     const ended = new Promise((resolve) => client.inner.onEvent('connection-ended', resolve));
+    const reason = generation !== '13' ? null : new Promise((resolve) => client.inner.onEvent('session-ended', resolve));
     await service.stop({ reconnect: false });
     await ended;
+    if (reason) assert.equal((await reason).reason, 'reconnect-false');
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(tries, 0);
     client.disconnect({ timeout: 100 }).catch(() => {});
