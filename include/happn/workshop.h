@@ -53,7 +53,10 @@ typedef struct happn_test_coverage {
 
 typedef struct happn_test_options {
     size_t size;              /* sizeof(happn_test_options) */
-    const char *root;         /* the scripts' folder; NULL: the working directory */
+    const char *root;         /* the scripts' folder; NULL: the configuration's, or the working directory */
+    const char *config;       /* the text of a configuration: it says where the scripts are. NULL: none */
+    size_t config_len;
+    const char *base_dir;     /* the configuration's folder; NULL: the working directory */
     const char *const *files; /* only these, NULL: all below the root that end in _test.lua */
     size_t file_count;
     const char *filter;       /* only cases whose name contains this text; NULL: all */

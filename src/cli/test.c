@@ -9,13 +9,15 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/config_file.h"
 #include "cli/test_report.h"
 #include "cli/watch_folder.h"
 #include "happn/workshop.h"
 
 struct testing {
     happn_test_options options;
-    const char *junit_file;
+    const char *junit_file, *folder;
+    char *config, base_dir[4096];
     FILE *junit;
     size_t number;
     int is_watching, lines, ran;
@@ -28,7 +30,7 @@ static void print_help(void)
          "Runs the tests of a folder of Lua scripts (default: this one): every file whose name ends in _test.lua. They run in this process, on real\n"
          "servers that keep their documents in memory and use no sockets; time goes on when a test says so. docs/lua-tools.md shows how they are written.\n"
          "\n"
-         "  --root FOLDER   where the scripts' names begin (default: the folder)\n"
+         "  --root FOLDER   where the scripts' names begin (default: what the folder's happn.json says, or the folder)\n"
          "  --filter TEXT   only cases whose name contains the text\n"
          "  --coverage      which lines of the scripts have run\n"
          "  --junit FILE    the results as XML, too\n"
@@ -115,7 +117,7 @@ static int run(struct testing *testing)
 static int run_for_ever(struct testing *testing)
 {
     for (;;) {
-        int watch = watch_begin(testing->options.root);
+        int watch = watch_begin(testing->folder);
         if (watch < 0) {
             break;
         }
@@ -125,7 +127,7 @@ static int run_for_ever(struct testing *testing)
             break;
         }
     }
-    fprintf(stderr, "happn test: %s cannot be watched: %s\n", testing->options.root, strerror(errno));
+    fprintf(stderr, "happn test: %s cannot be watched: %s\n", testing->folder, strerror(errno));
     return EXIT_FAILED;
 }
 
@@ -148,10 +150,23 @@ static int read_arguments(struct testing *testing, int count, char **names)
         testing->options.files = (const char *const *)names;
         testing->options.file_count = (size_t)count;
     }
-    if (testing->options.root == NULL) {
-        testing->options.root = is_one_folder ? names[0] : ".";
-    }
+    testing->folder = is_one_folder ? names[0] : ".";
     return EXIT_DONE;
+}
+
+/* The folder's happn.json says where the scripts are. */
+static int read_config(struct testing *testing)
+{
+    char name[4200];
+    snprintf(name, sizeof name, "%s/happn.json", testing->folder);
+    if (testing->options.root != NULL || access(name, F_OK) != 0) {
+        testing->options.root = testing->options.root != NULL ? testing->options.root : testing->folder;
+        return 1;
+    }
+    testing->config = config_file_read(name, &testing->options.config_len, testing->base_dir, sizeof testing->base_dir);
+    testing->options.config = testing->config;
+    testing->options.base_dir = testing->base_dir;
+    return testing->config != NULL;
 }
 
 static int read_options(struct testing *testing, int argc, char **argv)
@@ -197,5 +212,10 @@ int command_test(int argc, char **argv)
     if (code != EXIT_DONE) {
         return code;
     }
-    return testing.is_watching ? run_for_ever(&testing) : run(&testing);
+    if (!read_config(&testing)) {
+        return EXIT_FAILED;
+    }
+    code = testing.is_watching ? run_for_ever(&testing) : run(&testing);
+    free(testing.config);
+    return code;
 }

@@ -19,6 +19,9 @@ void notes_add(struct notes *notes, const char *file, int line, bool is_warning,
 {
     char text[600];
     va_list args;
+    if (notes->count == NOTES_MOST) {
+        return;
+    }
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);

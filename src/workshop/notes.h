@@ -10,6 +10,8 @@ struct note {
     happn_finding finding;
 };
 
+enum { NOTES_MOST = 1000 };
+
 struct notes {
     struct arena *arena;
     struct note *first;
@@ -17,7 +19,7 @@ struct notes {
     bool is_full; /* out of memory */
 };
 
-/* Each finding once. */
+/* Each finding once; those after NOTES_MOST are left out. */
 void notes_add(struct notes *notes, const char *file, int line, bool is_warning, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 

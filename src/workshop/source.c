@@ -267,7 +267,7 @@ void source_check_members(const struct source *source, const struct names *names
 {
     for (size_t i = 0; i + 1 < source->word_count; i++) {
         const struct token *word = &source->words[i];
-        if (word->kind == TOKEN_NAME && word->text.len < 100 && !is_behind_dot(source, i) && is_global(source, word)) {
+        if (word->kind == TOKEN_NAME && token_is(word + 1, ".") && word->text.len < 100 && !is_behind_dot(source, i) && is_global(source, word)) {
             check_chain(source, i, names, notes);
         }
     }

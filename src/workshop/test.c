@@ -8,6 +8,7 @@
 #include "happn/workshop.h"
 #include "script/sandbox.h"
 #include "script/view.h"
+#include "service/config.h"
 #include "workshop/files.h"
 #include "workshop/globals.h"
 #include "workshop/testing.h"
@@ -385,20 +386,36 @@ static happn_status list_files(struct run *run, happn_error *error)
     return status;
 }
 
+static happn_status find_root(struct run *run, happn_error *error)
+{
+    const happn_test_options *options = run->options;
+    struct config config = {0};
+    happn_status status = HAPPN_OK;
+    if (options->root == NULL && options->config != NULL) {
+        status = config_parse(&config, NULL, str_make(options->config, options->config_len), options->base_dir, error);
+    }
+    const char *of_config = config.script_root.len != 0 ? config.script_root.ptr : options->base_dir;
+    const char *root = options->root != NULL ? options->root : of_config != NULL ? of_config : ".";
+    if (status == HAPPN_OK && (run->root = realpath(root, NULL)) == NULL) {
+        status = error_set(error, HAPPN_E_ARGUMENT, "%s is no folder", root);
+    }
+    config_fini(&config);
+    return status;
+}
+
 happn_status happn_test(const happn_test_options *options, happn_test_summary *summary, happn_error *error)
 {
     struct run run = {.options = options};
     if (options->size < sizeof *options || options->tell == NULL || (options->coverage && options->covered == NULL)) {
         return error_set(error, HAPPN_E_ARGUMENT, "options of another version, or without tell and covered");
     }
-    const char *root = options->root != NULL ? options->root : ".";
-    run.root = realpath(root, NULL);
-    if (run.root == NULL) {
-        return error_set(error, HAPPN_E_ARGUMENT, "%s is no folder", root);
+    happn_status status = find_root(&run, error);
+    if (status != HAPPN_OK) {
+        return status;
     }
     arena_init(&run.arena, NULL);
     run.coverage.arena = &run.arena;
-    happn_status status = list_files(&run, error);
+    status = list_files(&run, error);
     for (size_t i = 0; i < run.files.count && status == HAPPN_OK; i++) {
         run_file(&run, run.files.names[i]);
     }

@@ -98,6 +98,14 @@ not ok 2 - tests/a_test.lua: fails <really>
   assert.match(run(root, 'test', '--help').stdout, /usage: happn test/);
 });
 
+test('happn test and happn check begin where the configuration says', () => {
+  const config = { services: { script: { config: { root: 'scripts' } }, protocol: { config: { inboundLayers: ['a.lua'] } } } };
+  const root = folder({ 'happn.json': JSON.stringify(config), 'scripts/a.lua': LAYER, 'scripts/tests/a_test.lua': TESTS });
+  assert.match(run(root, 'test', '--filter', 'passes').stdout, /^ok 1 - tests\/a_test\.lua: passes/m);
+  assert.match(run('/', 'test', root, '--filter', 'passes').stdout, /# 1 passed, 0 failed/);
+  assert.equal(run(root, 'check').stdout, '2 files, 0 errors, 0 warnings\n');
+});
+
 test('happn test --watch runs again when a file changes', async () => {
   const root = folder({ 'a.lua': LAYER, 'a_test.lua': TESTS });
   const child = spawn(program, ['test', '--watch', '--junit', 'out.xml'], { cwd: root });

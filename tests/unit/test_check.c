@@ -58,6 +58,12 @@ static void note(const happn_finding *finding, void *arg)
     snprintf(seen + at, sizeof seen - at, "%s:%d:%s: %s\n", finding->file, finding->line, finding->is_warning ? "warning" : "error", finding->text);
 }
 
+static void count_note(const happn_finding *finding, void *arg)
+{
+    (void)finding;
+    ++*(size_t *)arg;
+}
+
 static size_t check(const char *config)
 {
     size_t checked = 0;
@@ -130,6 +136,25 @@ static void a_script_that_never_ends_is_stopped(void **state)
     put("a.lua", "while true do end");
     check(NULL);
     assert_string_equal(seen, "a.lua:1:error: the script ran too long and was stopped\n");
+}
+
+static void a_thousand_findings_are_enough(void **state)
+{
+    (void)state;
+    struct buf text;
+    size_t lines = 0;
+    buf_init(&text, NULL, 1 << 20);
+    for (int i = 0; i < 3000; i++) {
+        buf_add_format(&text, "x%d = y%d.z\n", i % 200, i % 200);
+    }
+    buf_add_char(&text, '\0');
+    put("a.lua", text.ptr);
+    happn_error error = {0};
+    happn_check_options options = {.size = sizeof options, .root = root};
+    size_t checked = 0;
+    assert_int_equal(happn_check(&options, count_note, &lines, &checked, &error), HAPPN_OK);
+    assert_int_equal(lines, 1000);
+    buf_fini(&text);
 }
 
 static void what_cannot_be_looked_at_is_an_error(void **state)
@@ -251,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_mistake_has_its_line, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_configuration_says_what_a_script_is_for, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_script_that_never_ends_is_stopped, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_thousand_findings_are_enough, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_cannot_be_looked_at_is_an_error, make_folder, remove_folder),
         cmocka_unit_test(words_of_anything_have_an_end),
         cmocka_unit_test(globals_are_found_with_their_lines),

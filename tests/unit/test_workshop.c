@@ -264,9 +264,10 @@ static void failures_say_what_and_where(void **state)
                            "t.case('no such script', function() t.server { scripts = { 'gone.lua' } } end)\n"
                            "t.case('no such option', function() t.server { layer = {} } end)\n"
                            "t.case('two servers', function() t.server() t.server() end)\n"
+                           "t.case('ages', function() t.server { secure = true } t.advance('1000d') end)\n"
                            "t.case('endless', function() while true do pcall(next) end end)\n");
     happn_test_summary summary = run(NULL);
-    assert_int_equal(summary.failed, 11);
+    assert_int_equal(summary.failed, 12);
     assert_int_equal(summary.passed, 0);
     assert_string_equal(seen, "equal: the thing: not equal\n     got: {\"a\":\"x\",\"b\":[1,2]}\nexpected: {\"a\":\"x\",\"b\":[1,3]} @a_test.lua:3\n"
                               "fails: nothing failed\nexpected: X @a_test.lua:6\n"
@@ -280,7 +281,8 @@ static void failures_say_what_and_where(void **state)
                               "error: cannot load gone.lua: cannot be read: No such file or directory\n"
                               "no such option: there is no option layer; a server has layers, routes, scripts, seed, config, secure and users @a_test.lua:28\n"
                               "two servers: this case has a server already: say everything about it where it is made @a_test.lua:29\n"
-                              "endless: the script ran too long and was stopped @a_test.lua:30\n");
+                              "ages: the script ran too long and was stopped @a_test.lua:30\n"
+                              "endless: the script ran too long and was stopped @a_test.lua:31\n");
     put("a_test.lua", TEST "t.case('bug', function()\n  t.client { layers = { inbound = { 'bug.lua' } } }:set('/x', 1)\nend)\n");
     run(NULL);
     assert_non_null(strstr(seen, "bug: ScriptError: script failed @a_test.lua:3\nwarn: bug.lua:2: careful\nerror: script error id="));
