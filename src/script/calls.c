@@ -218,6 +218,36 @@ static void take_options(lua_State *L, struct request *request, int index)
     }
 }
 
+/* sort, skip and limit may stand beside criteria and fields; on the wire they stand in `options`. Both at once are the caller's mistake. */
+static void lift_window(lua_State *L, struct request *request)
+{
+    static const char *const names[] = {"sort", "skip", "limit"};
+    struct str options = request->options_raw, parts[16];
+    size_t count = 0;
+    for (size_t i = 0; str_is_set(options) && i < sizeof names / sizeof names[0]; i++) {
+        struct str value = json_get(options, names[i]);
+        if (str_is_set(value)) {
+            parts[count] = count == 0 ? STR_LIT("{\"options\":{\"") : STR_LIT(",\"");
+            count++;
+            parts[count++] = str_of(names[i]);
+            parts[count++] = STR_LIT("\":");
+            parts[count++] = value;
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    if (str_is_set(json_get(options, "options"))) {
+        luaL_error(L, "sort, skip and limit stand in options.options, or beside it there is none");
+    }
+    parts[count++] = STR_LIT("},");
+    parts[count++] = str_skip(options, 1);
+    request->options_raw = arena_join(&request->arena, parts, count);
+    if (request->options_raw.ptr == NULL) {
+        luaL_error(L, "out of memory");
+    }
+}
+
 static int raise_call_error(lua_State *L, const happn_error *error)
 {
     lua_createtable(L, 0, 3);
@@ -293,6 +323,7 @@ static int call_get(lua_State *L)
     struct task *task = calls_task(L, "happn.get");
     struct request *request = new_request(L, task, ACTION_GET, "get");
     take_options(L, request, 2);
+    lift_window(L, request);
     return coroutine_wait(L, push_document);
 }
 
@@ -309,6 +340,7 @@ static int call_count(lua_State *L)
     struct task *task = calls_task(L, "happn.count");
     struct request *request = new_request(L, task, ACTION_COUNT, "count");
     take_options(L, request, 2);
+    lift_window(L, request);
     return coroutine_wait(L, push_count);
 }
 
@@ -361,6 +393,7 @@ static int call_remove(lua_State *L)
     struct task *task = calls_task(L, "happn.remove");
     struct request *request = new_request(L, task, ACTION_REMOVE, "remove");
     take_options(L, request, 2);
+    lift_window(L, request);
     return coroutine_wait(L, push_removed);
 }
 
