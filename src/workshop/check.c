@@ -245,6 +245,30 @@ static bool load_list(struct check *check, const struct config_scripts *list, en
     return ok;
 }
 
+/* A table without any word of a script's, and nothing like one: nobody requires it yet, but it is a module. */
+static bool is_module(const struct source *source, const char *text)
+{
+    static const char *const words[] = {"inbound", "outbound", "routes", "start", "login", "on_session", "on_security", "every", "on"};
+    if (strstr(text, "unknown key") == NULL || strstr(text, "did you mean") != NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (source_line_of(source, str_of(words[i])) != 0) {
+            return false;
+        }
+    }
+    return !source_has_route(source);
+}
+
+static void load_any(struct check *check, const struct source *source)
+{
+    struct script_entry entry = {.file = source->file};
+    happn_error error = {0};
+    if (trial_load(&check->core, &check->limits, &entry, ROLE_ANY, &error) != HAPPN_OK && !is_module(source, error.message)) {
+        note_load(check, source->file, error.message);
+    }
+}
+
 static void load_sources(struct check *check)
 {
     const struct config *config = &check->config;
@@ -254,7 +278,7 @@ static void load_sources(struct check *check)
     load_list(check, &config->scripts, ROLE_OTHER);
     for (const struct source *source = check->sources; source != NULL; source = source->next) {
         if (!source->is_broken && !source->is_module && !source->is_test && !source->is_loaded) {
-            load(check, &(struct script_entry){.file = source->file}, ROLE_ANY);
+            load_any(check, source);
         }
     }
 }

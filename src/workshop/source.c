@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/nearest.h"
+#include "script/route.h"
 
 static int compare_names(const void *a, const void *b)
 {
@@ -80,6 +81,16 @@ int source_line_of(const struct source *source, struct str name)
         }
     }
     return 0;
+}
+
+bool source_has_route(const struct source *source)
+{
+    for (size_t i = 0; i < source->word_count; i++) {
+        if (source->words[i].kind == TOKEN_TEXT && route_is_key(source->words[i].text)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* -- globals -- */

@@ -42,4 +42,7 @@ void source_check_members(const struct source *source, const struct names *names
 /* The line of the first word that is `name`; 0: none. */
 int source_line_of(const struct source *source, struct str name);
 
+/* Is there a text such as "GET /{id}"? */
+bool source_has_route(const struct source *source);
+
 #endif

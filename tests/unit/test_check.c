@@ -92,10 +92,11 @@ static void good_scripts_have_nothing(void **state)
                         "end\n"
                         "return M\n");
     put("lib/checks.lua", "local C = {}\nfunction C.ok(v) return math.max(v, 1) end\nreturn C\n");
+    put("unused.lua", "return { clamp = function(v) return math.min(v, 1) end }\n");
     put("types/happn.lua", "---@meta\nhappn = {}\nnonsense(\n");
     put("a_test.lua", "local t = require 'happn.test'\nt.case('a', function() end)\n");
     put(".hidden/x.lua", "nonsense(");
-    assert_int_equal(check(NULL), 3);
+    assert_int_equal(check(NULL), 4);
     assert_string_equal(seen, "");
 }
 
@@ -104,8 +105,9 @@ static void every_mistake_has_its_line(void **state)
     (void)state;
     put("a.lua", "local M = {}\n\nfunction M.inbond(msg)\n  happn.gett('/x')\n  totl = tosting(1)\nend\nreturn M\n");
     put("b.lua", "return {\n  ['GET /'] = function(req)\n    return happn.get('/x/' .. req.query.id)\n  end,\n");
+    put("d.lua", "return { ['GET /'] = function() end, pubic = true }\n");
     put("c.lua", "return { inbound = function(msg)\n\n happn.log.inof(print)\n happn.remove(string.format('/x/%s', msg.path)) end }");
-    assert_int_equal(check(NULL), 3);
+    assert_int_equal(check(NULL), 4);
     assert_string_equal(seen, "a.lua:3:error: unknown key \"inbond\"; did you mean inbound?\n"
                               "a.lua:4:error: happn has no gett; did you mean get?\n"
                               "a.lua:5:error: there is no global tosting; did you mean tostring?\n"
@@ -114,7 +116,8 @@ static void every_mistake_has_its_line(void **state)
                               "c.lua:3:error: happn.log has no inof; did you mean info?\n"
                               "c.lua:3:error: there is no global print: scripts have no terminal: happn.log.info writes to the log\n"
                               "c.lua:4:warning: happn.remove: the path is joined from texts; one from outside may contain / or *, which "
-                              "happn.path(base, part) refuses\n");
+                              "happn.path(base, part) refuses\n"
+                              "d.lua:1:error: unknown key \"pubic\"\n");
 }
 
 static void the_configuration_says_what_a_script_is_for(void **state)
