@@ -1,30 +1,42 @@
 #include "base/arena.h"
 
-enum { BLOCK_SIZE = 2048, ALIGN = 16 };
+enum { BLOCK_SIZE = 2048, ALIGN = 16, TAKEN_BYTES = 65536 };
 
+/* One that is longer than BLOCK_SIZE holds a single text, so it may be lent. */
 struct arena_block {
     struct arena_block *older;
+    const struct allocator *allocator;
     size_t size;
+    size_t refs;
+    char *taken; /* the memory of a buffer; NULL: it is `bytes` */
     _Alignas(ALIGN) char bytes[];
 };
+
+void arena_block_unref(struct arena_block *block)
+{
+    if (--block->refs == 0) {
+        memory_free(block->allocator, block->taken);
+        memory_free(block->allocator, block);
+    }
+}
 
 void arena_init(struct arena *arena, const struct allocator *allocator)
 {
     *arena = (struct arena){.allocator = allocator};
 }
 
-static void free_chain(struct arena *arena, struct arena_block *block)
+static void free_chain(struct arena_block *block)
 {
     while (block != NULL) {
         struct arena_block *older = block->older;
-        memory_free(arena->allocator, block);
+        arena_block_unref(block);
         block = older;
     }
 }
 
 void arena_fini(struct arena *arena)
 {
-    free_chain(arena, arena->blocks);
+    free_chain(arena->blocks);
     arena->blocks = NULL;
     arena->next = arena->end = NULL;
 }
@@ -35,9 +47,9 @@ void arena_reset(struct arena *arena)
     if (keep == NULL) {
         return;
     }
-    free_chain(arena, keep->older);
+    free_chain(keep->older);
     keep->older = NULL;
-    if (keep->size > BLOCK_SIZE) {
+    if (keep->size != BLOCK_SIZE) {
         arena_fini(arena);
         return;
     }
@@ -57,7 +69,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         if (block == NULL) {
             return NULL;
         }
-        *block = (struct arena_block){.older = arena->blocks, .size = room};
+        *block = (struct arena_block){.older = arena->blocks, .allocator = arena->allocator, .size = room, .refs = 1};
         arena->blocks = block;
         arena->next = block->bytes;
         arena->end = block->bytes + room;
@@ -78,6 +90,50 @@ struct str arena_str(struct arena *arena, struct str text)
     }
     copy[text.len] = '\0';
     return (struct str){copy, text.len};
+}
+
+/* The newest block still has room, so it stays in front. */
+static void add_taken(struct arena *arena, struct arena_block *block)
+{
+    if (arena->blocks == NULL) {
+        arena->blocks = block;
+        return;
+    }
+    block->older = arena->blocks->older;
+    arena->blocks->older = block;
+}
+
+struct str arena_take(struct arena *arena, struct buf *buf)
+{
+    if (buf->len < TAKEN_BYTES) {
+        return arena_str(arena, buf_str(buf));
+    }
+    struct arena_block *block = buf_reserve(buf, 1) ? memory_alloc(arena->allocator, sizeof *block) : NULL;
+    if (block == NULL) {
+        return STR_NONE;
+    }
+    buf->ptr[buf->len] = '\0';
+    char *less = memory_resize(arena->allocator, buf->ptr, buf->len + 1);
+    *block = (struct arena_block){.allocator = arena->allocator, .size = buf->len + 1, .refs = 1,
+                                  .taken = less != NULL ? less : buf->ptr};
+    add_taken(arena, block);
+    buf->ptr = NULL;
+    buf->capacity = buf->len = 0;
+    return str_make(block->taken, block->size - 1);
+}
+
+struct arena_block *arena_lend(const struct arena *arena, struct str text)
+{
+    for (struct arena_block *block = arena->blocks; block != NULL; block = block->older) {
+        const char *start = block->taken != NULL ? block->taken : block->bytes;
+        bool is_here = text.ptr >= start && text.ptr + text.len <= start + block->size;
+        if (is_here) {
+            bool is_most = (block->taken != NULL || block->size > BLOCK_SIZE) && text.len >= block->size / 2;
+            block->refs += is_most;
+            return is_most ? block : NULL;
+        }
+    }
+    return NULL;
 }
 
 struct str arena_join(struct arena *arena, const struct str *parts, size_t count)

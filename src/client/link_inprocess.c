@@ -172,7 +172,12 @@ static void deliver_to_client(struct link_inprocess *link)
 {
     for (size_t left = link->to_client.count; left > 0 && !link->is_closing; left--) {
         struct payload *payload = queue_pop(&link->to_client);
-        link->base.events->received(link->base.owner, str_make(payload->bytes, payload->len));
+        struct str text = payload_text(payload);
+        if (text.ptr != NULL) {
+            link->base.events->received(link->base.owner, text);
+        } else {
+            finish(link, happn_status_text(HAPPN_E_MEMORY));
+        }
         payload_unref(payload);
     }
 }

@@ -57,12 +57,26 @@ void core_fini(struct core *core)
     }
 }
 
+static void receive(struct session *session, struct str text, struct buf *memory)
+{
+    if (session->is_closed) {
+        return;
+    }
+    if (session->protocol->receive != NULL) {
+        session->protocol->receive(session, text);
+    } else {
+        session->core->wire->receive(session, text, memory);
+    }
+}
+
 void core_receive(struct session *session, struct str text)
 {
-    if (!session->is_closed) {
-        void (*receive)(struct session *, struct str) = session->protocol->receive;
-        (receive != NULL ? receive : session->core->wire->receive)(session, text);
-    }
+    receive(session, text, NULL);
+}
+
+void core_receive_buf(struct session *session, struct buf *message)
+{
+    receive(session, buf_str(message), message);
 }
 
 struct request *core_request_new(struct session *session)

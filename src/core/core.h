@@ -47,7 +47,7 @@ struct route {
 /* How wire text becomes requests; filled in by wire. */
 struct wire_ops {
     /* One message of a session. Answers Primus strings itself, hands requests to core_dispatch. */
-    void (*receive)(struct session *session, struct str text);
+    void (*receive)(struct session *session, struct str text, struct buf *memory);
     /* The protocol that a session has before it says anything. */
     const struct protocol *first;
     /* The protocol for the text in configure-session. */
@@ -98,6 +98,8 @@ void core_close_timer(struct core *core);
 
 /* Lets one message in; text is borrowed during the call. */
 void core_receive(struct session *session, struct str text);
+/* The same for a message that fills a buffer, whose memory may be taken over; the caller ends it in any case. */
+void core_receive_buf(struct session *session, struct buf *message);
 #define core_session_receive core_receive
 
 struct session *core_session_open(struct core *core, struct link *link);

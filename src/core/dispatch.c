@@ -359,8 +359,36 @@ const char *dispatch_explanation(struct request *request)
     return copy.ptr;
 }
 
+/* A long document leaves from where it lies. False: it is encoded into the link like any other. Sealed replies are another text. */
+static bool lend_reply(struct request *request, struct link *link)
+{
+    struct session *session = request->session;
+    struct lending lending;
+    bool may_lend = session->protocol->lends && session->secret[0] == '\0' && !request->is_sealed;
+    if (!may_lend || request->reply.kind != REPLY_DOCUMENT ||
+        !lending_begin(&lending, &request->arena, request->reply.document.data)) {
+        return false;
+    }
+    struct buf text;
+    buf_init(&text, request->core->allocator, request->core->limits.message_bytes + 65536);
+    request->reply.lending = &lending;
+    session->protocol->encode_reply(request, &text);
+    request->reply.lending = NULL;
+    struct payload *payload = lending_end(&lending, &text);
+    buf_fini(&text);
+    if (payload == NULL) {
+        return false;
+    }
+    link->ops->send(link, payload);
+    payload_unref(payload);
+    return true;
+}
+
 static void encode_reply(struct request *request, struct link *link)
 {
+    if (lend_reply(request, link)) {
+        return;
+    }
     struct buf *out = link->ops->begin(link);
     if (out != NULL) {
         request->session->protocol->encode_reply(request, out);

@@ -15,6 +15,7 @@ struct protocol {
     int language;                /* of `on`: enum wildcard_language */
     bool returns_in_silence;     /* a reason would be the end of its session: who may come back is told none */
     /* Reads one message in place of wire_ops; NULL: wire_ops does. */
+    bool lends; /* leaves out what a publication's or a reply's `lending` asks it to */
     void (*receive)(struct session *session, struct str text);
     /* Appends exactly one message. */
     void (*encode_reply)(const struct request *request, struct buf *out);

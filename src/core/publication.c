@@ -53,12 +53,15 @@ static struct payload *encode(struct delivery *delivery, const struct channel *c
     struct publication copy = *delivery->publication;
     copy.data = data;
     copy.rev = channel->session->shows_rev ? copy.rev : 0;
+    struct lending lending;
+    const struct protocol *protocol = channel->session->protocol;
+    copy.lending = protocol->lends && lending_begin(&lending, copy.arena, data) ? &lending : NULL;
     buf_clear(&delivery->text);
-    channel->session->protocol->encode_publication(&copy, channel, &delivery->text);
-    if (delivery->text.status != HAPPN_OK) {
-        return NULL;
+    protocol->encode_publication(&copy, channel, &delivery->text);
+    if (copy.lending != NULL) {
+        return lending_end(&lending, &delivery->text);
     }
-    return payload_new(copy.core->allocator, buf_str(&delivery->text));
+    return delivery->text.status == HAPPN_OK ? payload_new(copy.core->allocator, buf_str(&delivery->text)) : NULL;
 }
 
 static struct payload *payload_for(struct delivery *delivery, const struct channel *channel)

@@ -22,6 +22,7 @@ struct publication {
     struct str modified_by;
     struct str tag;
     int64_t rev;             /* 0: nothing was stored */
+    struct lending *lending; /* encoding only: `data`, when it shall be left out; NULL: it stands in the text */
     int consistency;
     struct acknowledgement *waiting; /* level 3: who must acknowledge; NULL otherwise */
     struct publication_results results;

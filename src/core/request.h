@@ -96,6 +96,7 @@ struct reply {
     struct document document;
     struct document *documents;
     size_t count;
+    struct lending *lending; /* encoding only: the document's data, when it shall be left out; or NULL */
 };
 
 struct happn_message {

@@ -84,6 +84,18 @@ void json_add_raw(struct buf *buf, struct str json)
     buf_add(buf, start, (size_t)(end - start));
 }
 
+bool json_is_plain(struct str json)
+{
+    const char *end = json.ptr + json.len, *p = json.ptr;
+    while (p < end && (p = memchr(p, 0xe2, (size_t)(end - p))) != NULL) {
+        if (is_line_separator(p, end)) {
+            return false;
+        }
+        p++;
+    }
+    return true;
+}
+
 static void add_open_without(struct buf *buf, struct str object, struct str without, bool *has_members)
 {
     buf_add_char(buf, '{');

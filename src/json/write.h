@@ -14,6 +14,9 @@ void json_add_number(struct buf *buf, double number);
 /* Adds validated JSON text, with U+2028 and U+2029 in it written as escapes. One memcpy when there are none. */
 void json_add_raw(struct buf *buf, struct str json);
 
+/* True when json_add_raw would copy it byte for byte. */
+bool json_is_plain(struct str json);
+
 /* Adds an object without its closing brace and without the member `_meta` (any other member kept byte
  * for byte); *has_members tells whether a comma must follow before the next member. The object must be validated. */
 void json_add_open_object(struct buf *buf, struct str object, const char *without, bool *has_members);

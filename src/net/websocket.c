@@ -225,7 +225,7 @@ static void send_payload(struct link *link, struct payload *payload)
     if (websocket->is_killed || websocket->is_closing) {
         return;
     }
-    if (payload->len > COPIED) {
+    if (payload->len > COPIED) { /* a lent text is longer */
         send_large(websocket, payload);
         return;
     }
@@ -312,9 +312,13 @@ static int refuse(struct websocket *websocket, enum lws_close_status code, const
     return -1;
 }
 
-static void deliver(struct websocket *websocket, struct str message)
+static void deliver(struct websocket *websocket, struct str message, struct buf *memory)
 {
-    core_receive(websocket->session, message);
+    if (memory != NULL) {
+        core_receive_buf(websocket->session, memory);
+    } else {
+        core_receive(websocket->session, message);
+    }
     struct core *core = websocket->listener->core;
     bool is_full = websocket->session->holds > core->limits.pending_requests ||
                    websocket->queued + gathered(websocket) > websocket->listener->options.queue_bytes / 4;
@@ -335,7 +339,8 @@ static void resume_reading(struct websocket *websocket)
     }
 }
 
-static int whole_message(struct websocket *websocket, struct str message)
+/* `memory`: the buffer that the message was put together in, or NULL. */
+static int whole_message(struct websocket *websocket, struct str message, struct buf *memory)
 {
     if (websocket->is_binary) {
         websocket->listener->core->stats.ignored_text++; /* as the original from 8 on */
@@ -344,7 +349,7 @@ static int whole_message(struct websocket *websocket, struct str message)
     if (!utf8_is_valid(message)) {
         return refuse(websocket, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "the text is not valid UTF-8");
     }
-    deliver(websocket, message);
+    deliver(websocket, message, memory);
     return websocket->is_killed ? -1 : 0;
 }
 
@@ -366,7 +371,7 @@ int websocket_receive(struct connection *connection, struct lws *wsi, struct str
     if (websocket->in.len == 0) {
         websocket->is_binary = lws_frame_is_binary(wsi);
         if (is_last) {
-            return whole_message(websocket, part);
+            return whole_message(websocket, part, NULL);
         }
         if (websocket->in.capacity == 0) {
             take_buffer(websocket->listener, &websocket->in);
@@ -381,7 +386,7 @@ int websocket_receive(struct connection *connection, struct lws *wsi, struct str
     }
     struct buf message = websocket->in;
     websocket->in = (struct buf){.max = 0};
-    int result = whole_message(websocket, buf_str(&message));
+    int result = whole_message(websocket, buf_str(&message), &message);
     give_buffer(websocket->listener, &message);
     return result;
 }
@@ -430,7 +435,7 @@ static bool write_part(struct websocket *websocket, struct piece *piece)
     if (buf_reserve(&scratch, room + len)) {
         unsigned char first = (unsigned char)((piece->sent == 0 ? 0x01 : 0x00) | (is_last ? 0x80 : 0x00));
         size_t header = put_header((unsigned char *)scratch.ptr + LWS_PRE, first, len);
-        memcpy(scratch.ptr + LWS_PRE + header, piece->payload->bytes + piece->sent, len);
+        payload_copy(piece->payload, piece->sent, scratch.ptr + LWS_PRE + header, len);
         is_written = write_raw(websocket, scratch.ptr + LWS_PRE, header + len);
     }
     piece->sent += len;
@@ -441,6 +446,7 @@ static bool write_part(struct websocket *websocket, struct piece *piece)
     return is_written;
 }
 
+/* In one write: a pong of libwebsockets' own between two halves of a frame would break it. */
 static bool write_run(struct websocket *websocket, struct piece *piece)
 {
     bool is_written = write_raw(websocket, piece->run.ptr + LWS_PRE, piece->run.len - LWS_PRE);

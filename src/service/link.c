@@ -44,8 +44,11 @@ static void commit(struct link *link)
 static void send_payload(struct link *link, struct payload *payload)
 {
     struct happn_link *self = (struct happn_link *)link;
-    if (!self->is_closing) {
-        self->ops->send(payload->bytes, payload->len, self->host);
+    struct str text = payload_text(payload);
+    if (text.ptr == NULL) {
+        close_link(link, happn_status_text(HAPPN_E_MEMORY));
+    } else if (!self->is_closing) {
+        self->ops->send(text.ptr, text.len, self->host);
     }
 }
 

@@ -31,7 +31,7 @@ static happn_status finish_text(struct store_op *op, struct arena *out, struct b
 {
     happn_status status = text->status;
     if (status == HAPPN_OK) {
-        *data = arena_str(out, buf_str(text));
+        *data = arena_take(out, text);
     }
     buf_fini(text);
     if (status == HAPPN_E_LIMIT) {

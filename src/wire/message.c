@@ -1,5 +1,5 @@
-/* Decoding is the same for all protocols: one scan finds the members, everything stays a slice of one copy of the
- * text in the request's arena. */
+/* Decoding is the same for all protocols: one scan finds the members, everything stays a slice of one text
+ * in the request's arena: a copy, or the memory that a long one was received in. */
 
 #include "wire/message.h"
 
@@ -124,7 +124,7 @@ static void refuse_number(struct request *request, const struct json_member *mem
     core_fail(request, HAPPN_E_NUMBER, NULL, 400, happn_status_text(HAPPN_E_NUMBER));
 }
 
-void message_receive(struct session *session, struct str text)
+void message_receive(struct session *session, struct str text, struct buf *memory)
 {
     if (text.len != 0 && text.ptr[0] == '"' && primus_receive(session, text)) {
         return;
@@ -134,7 +134,7 @@ void message_receive(struct session *session, struct str text)
         session->core->stats.ignored_text++;
         return;
     }
-    struct str copy = arena_str(&request->arena, text);
+    struct str copy = memory != NULL ? arena_take(&request->arena, memory) : arena_str(&request->arena, text);
     struct json_member members[MEMBERS];
     name_members(members);
     happn_status status = copy.ptr != NULL ? json_scan(copy, members, MEMBERS, NULL) : HAPPN_E_MEMORY;

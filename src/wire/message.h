@@ -7,8 +7,8 @@
 /* The table that the core is given. */
 extern const struct wire_ops wire_ops;
 
-/* One message of a session. */
-void message_receive(struct session *session, struct str text);
+/* One message of a session; `memory`: the buffer that it is the text of, which may be taken, or NULL. */
+void message_receive(struct session *session, struct str text, struct buf *memory);
 
 /* Gives the request its action and its path, both decoded; path unset: none. */
 void message_name(struct request *request, struct str action, struct str path);

@@ -22,6 +22,9 @@ struct shape {
     bool event_origin;   /* events of a secured service say who caused them */
 };
 
+/* `data` of a message; what is lent is left out, and its place noted. */
+void shape_data(struct str data, struct lending *lending, struct buf *out);
+
 /* A JSON array of the reply's documents, each with its `_meta`. */
 void shape_items(const struct shape *shape, const struct request *request, struct buf *out);
 void shape_reply(const struct shape *shape, const struct request *request, struct buf *out);

@@ -122,11 +122,21 @@ static void add_origin(const struct shape *shape, const struct publication *publ
     buf_add_format(out, ",\"id\":\"%s\"}", publication->publisher->id);
 }
 
+void shape_data(struct str data, struct lending *lending, struct buf *out)
+{
+    if (lending == NULL) {
+        json_add_raw(out, data);
+        return;
+    }
+    lending->at = out->len;
+    lending->is_used = true;
+}
+
 void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,
                        struct buf *out)
 {
     buf_add_lit(out, "{\"data\":");
-    json_add_raw(out, publication->data);
+    shape_data(publication->data, publication->lending, out);
     buf_add_lit(out, ",\"_meta\":{");
     add_dates(shape, publication, out);
     buf_add_lit(out, "\"path\":");

@@ -199,7 +199,7 @@ static void add_data(const struct shape *shape, const struct request *request, s
     switch (reply->kind) {
     case REPLY_DOCUMENT:
         buf_add_lit(out, "\"data\":");
-        json_add_raw(out, reply->document.data);
+        shape_data(reply->document.data, reply->lending, out);
         break;
     case REPLY_DATA:
         buf_add_lit(out, "\"data\":");

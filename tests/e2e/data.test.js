@@ -33,6 +33,25 @@ const published = (client, path, data, options) => new Promise((resolve, reject)
   client.set(path, data, { ...options, onPublished }).catch(reject);
 });
 
+test('a long document is the same for every generation: set, merged, with line separators, and read again', async () => {
+  const clients = await Promise.all(all.map(connect));
+  const events = clients.map(() => new Events());
+  await Promise.all(clients.map((client, i) => client.on('/long/*', {}, events[i].handler)));
+  const heard = async (expected) => {
+    for (const event of events) same((await event.next()).data, expected);
+    for (const client of clients) same(strip(await client.get('/long/doc')), expected);
+  };
+  const long = { text: 'long "text" '.repeat(30000), list: [1, 2] };
+  const { _meta, ...stored } = await clients[3].set('/long/doc', long);
+  same(stored, long);
+  await heard(long);
+  await clients[0].set('/long/doc', { more: 'm'.repeat(70000) }, { merge: true });
+  await heard({ ...long, more: 'm'.repeat(70000) });
+  const separated = { text: 'a\u2028b\u2029'.repeat(20000) };
+  await clients[1].set('/long/doc', separated);
+  await heard(separated);
+});
+
 for (const generation of all) {
   test(`${generation}: a tag keeps a snapshot, and the original is left alone (16)`, async () => {
     const client = await connect(generation);

@@ -9,6 +9,9 @@
 
 #include "core/publication.h"
 #include "counting.h"
+#include "json/scan.h"
+#include "store/datastores.h"
+#include "store/memory.h"
 #include "wire/message.h"
 
 /* A sixteenth of a million: the tables, which double, are then as full as with a million. */
@@ -18,8 +21,10 @@ static struct counting counting;
 static struct loop loop;
 static struct core core;
 
-/* A link that nobody listens to. */
-static size_t sent;
+/* A link that counts, and holds what is long. */
+enum { MOST_HELD = 16, LONG = 4 << 20 };
+static size_t sent, held_count;
+static struct payload *held[MOST_HELD];
 
 static struct buf *begin(struct link *link)
 {
@@ -35,8 +40,12 @@ static void commit(struct link *link)
 static void send_payload(struct link *link, struct payload *payload)
 {
     (void)link;
-    (void)payload;
     sent++;
+    if (payload->len > LONG) {
+        assert_true(held_count < MOST_HELD);
+        payload_ref(payload);
+        held[held_count++] = payload;
+    }
 }
 
 static void close_link(struct link *link, const char *reason)
@@ -55,13 +64,23 @@ static int open_core(void **state)
     assert_int_equal(core_init(&core, &loop, &counting.allocator), HAPPN_OK);
     core.wire = &wire_ops;
     core.limits.subscriptions = 2 * MANY;
+    struct provider *provider;
+    assert_int_equal(store_memory_open(&loop, &counting.allocator, &provider), HAPPN_OK);
+    core.stores = datastores_new(&loop, &counting.allocator);
+    assert_int_equal(datastores_add(core.stores, "default", provider, true, NULL), HAPPN_OK);
     return 0;
+}
+
+static void ignore_closed(void *arg)
+{
+    (void)arg;
 }
 
 static int close_core(void **state)
 {
     (void)state;
     core_close_timer(&core);
+    datastores_close(core.stores, ignore_closed, NULL);
     loop_fini(&loop);
     core_fini(&core);
     return 0;
@@ -151,6 +170,106 @@ static void the_oldest_of_several_references_may_end_first(void **state)
     core_session_closed(session);
 }
 
+static struct session *open_generation(struct link *link, const char *protocol)
+{
+    struct session *session = core_session_open(&core, link);
+    session->protocol = core.wire->find(&core, str_of(protocol));
+    return session;
+}
+
+static void receive_long(struct session *session, const char *path, const char *start)
+{
+    struct buf message;
+    buf_init(&message, &counting.allocator, LONG * 2);
+    assert_true(buf_reserve(&message, LONG + 300));
+    buf_add_format(&message, "{\"action\":\"set\",\"eventId\":1,\"path\":\"%s\",\"data\":{\"text\":\"%s", path, start);
+    memset(message.ptr + message.len, 'x', LONG);
+    message.len += LONG;
+    buf_add_lit(&message, "\"}}");
+    core_receive_buf(session, &message);
+    buf_fini(&message);
+}
+
+/* Each part may be asked for, and they are the whole. */
+static void check_message(struct payload *payload, const char *start)
+{
+    struct str text = payload_text(payload);
+    assert_int_equal(text.len, payload->len);
+    assert_int_equal(json_check(text, NULL), HAPPN_OK);
+    struct str value = json_get(json_get(text, "data"), "text");
+    assert_int_equal(value.len, LONG + strlen(start) + 2);
+    assert_memory_equal(value.ptr + 1, start, strlen(start));
+    char part[65537];
+    for (size_t at = 0; at < text.len; at += sizeof part) {
+        size_t len = text.len - at < sizeof part ? text.len - at : sizeof part;
+        payload_copy(payload, at, part, len);
+        assert_memory_equal(part, text.ptr + at, len);
+    }
+    for (size_t at = 0; at < 400; at++) {
+        payload_copy(payload, text.len - 400 + at, part, 400 - at);
+        assert_memory_equal(part, text.ptr + text.len - 400 + at, 400 - at);
+        payload_copy(payload, at, part, 400);
+        assert_memory_equal(part, text.ptr + at, 400);
+    }
+}
+
+static void drop_held(void)
+{
+    while (held_count != 0) {
+        payload_unref(held[--held_count]);
+    }
+}
+
+/* What was received is what is sent, to every generation and to who has set it; the store has its own. */
+static void a_long_document_is_in_memory_twice(void **state)
+{
+    (void)state;
+    enum { GENERATIONS = 4 };
+    static const char *const protocols[GENERATIONS] = {"happn_1", "happn_2", "happn_3", "happn_4"};
+    struct link link = {&link_ops};
+    struct session *writer = open_generation(&link, "happn_4"), *sessions[GENERATIONS];
+    uint64_t reference;
+    for (int i = 0; i < GENERATIONS; i++) {
+        sessions[i] = open_generation(&link, protocols[i]);
+        assert_int_equal(subscribe(sessions[i], 1, &reference), HAPPN_OK);
+    }
+    size_t before = counting_mark(&counting);
+    receive_long(writer, "/plants/0000001/x", "");
+    assert_int_equal(held_count, GENERATIONS + 1);
+    assert_true(counting.most - before < 2 * (size_t)LONG + LONG / 8);
+    for (int i = 0; i < GENERATIONS; i++) {
+        core_session_closed(sessions[i]);
+    }
+    for (size_t i = 0; i < held_count; i++) {
+        check_message(held[i], "");
+    }
+    drop_held();
+    assert_true(counting.now - before < (size_t)LONG + LONG / 8);
+    counting_mark(&counting);
+    core_receive(writer, STR_LIT("{\"action\":\"get\",\"eventId\":2,\"path\":\"/plants/0000001/x\"}"));
+    assert_int_equal(held_count, 1);
+    assert_true(counting.most - before < 2 * (size_t)LONG + LONG / 8);
+    check_message(held[0], "");
+    drop_held();
+    core_session_closed(writer);
+}
+
+/* A line separator has to be escaped, so such a text is never sent as it lies there. */
+static void a_long_document_with_line_separators_is_escaped(void **state)
+{
+    (void)state;
+    struct link link = {&link_ops};
+    struct session *writer = open_generation(&link, "happn_4"), *listener = open_generation(&link, "happn_3");
+    uint64_t reference;
+    assert_int_equal(subscribe(listener, 1, &reference), HAPPN_OK);
+    receive_long(writer, "/plants/0000001/y", "\xe2\x80\xa8");
+    assert_int_equal(held_count, 1); /* the reply was written into the link's buffer */
+    check_message(held[0], "\\u2028");
+    drop_held();
+    core_session_closed(listener);
+    core_session_closed(writer);
+}
+
 /* Defect 22 of the originals: a cache by the text of the options. */
 static void options_are_forgotten_with_their_request(void **state)
 {
@@ -175,6 +294,8 @@ int main(void)
         cmocka_unit_test(wildcard_subscriptions_cost_at_most_200_bytes),
         cmocka_unit_test(sessions_that_share_a_pattern_leave_in_any_order),
         cmocka_unit_test(options_are_forgotten_with_their_request),
+        cmocka_unit_test(a_long_document_is_in_memory_twice),
+        cmocka_unit_test(a_long_document_with_line_separators_is_escaped),
         cmocka_unit_test(the_oldest_of_several_references_may_end_first),
     };
     return cmocka_run_group_tests(tests, open_core, close_core);
