@@ -226,6 +226,16 @@ static happn_status copy_json(happn_message *message, struct str json, struct st
     return HAPPN_OK;
 }
 
+happn_status layers_set_written(happn_message *message, struct str json)
+{
+    struct str copy = arena_str(message->arena, json);
+    if (copy.ptr == NULL) {
+        return HAPPN_E_MEMORY;
+    }
+    message->data = copy;
+    return HAPPN_OK;
+}
+
 happn_status happn_message_set_data(happn_message *message, const char *json, size_t len)
 {
     return copy_json(message, str_make(json, len), &message->data);

@@ -7,6 +7,9 @@
 /* At the end of the chain; NULL: no memory. The core frees it. */
 struct layer *layers_add(struct core *core, enum layer_chain chain, happn_layer_fn run, void *arg);
 
+/* As happn_message_set_data, for text that was made by our own writer: it is not checked again. E_MEMORY. */
+happn_status layers_set_written(happn_message *message, struct str json);
+
 /* Does anything in the chain want to run? For LAYERS_OUTBOUND: for the recipients of an event. */
 bool layers_wanted(const struct core *core, enum layer_chain chain);
 

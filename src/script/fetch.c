@@ -246,9 +246,9 @@ static void push_headers(lua_State *L, struct str head)
     lua_newtable(L);
     while (head.len != 0) {
         const char *end = memchr(head.ptr, '\n', head.len);
-        struct str line = str_make(head.ptr, end != NULL ? (size_t)(end - head.ptr) : head.len);
+        struct str line = end != NULL ? str_make(head.ptr, (size_t)(end - head.ptr)) : head;
         head = str_skip(head, line.len + 1);
-        const char *colon = line.len != 0 ? memchr(line.ptr, ':', line.len) : NULL;
+        const char *colon = str_has(line, ':') ? memchr(line.ptr, ':', line.len) : NULL;
         if (colon == NULL) {
             continue;
         }
@@ -319,7 +319,7 @@ static int response_json(lua_State *L)
 
 static bool is_clean(struct str text)
 {
-    return memchr(text.ptr, '\r', text.len) == NULL && memchr(text.ptr, '\n', text.len) == NULL && memchr(text.ptr, '\0', text.len) == NULL;
+    return !str_has(text, '\r') && !str_has(text, '\n') && !str_has(text, '\0');
 }
 
 /* Pushes the option, raw; checks its type. */

@@ -3,6 +3,7 @@
 
 #include "script/message.h"
 
+#include "core/layers.h"
 #include "json/splice.h"
 #include "script/session.h"
 #include "script/view.h"
@@ -252,7 +253,7 @@ void message_set_value(lua_State *L, struct task *task, int index)
         original.ptr = happn_message_data(task->message, &original.len);
         restore_secrets(L, original, &json);
     }
-    happn_status status = happn_message_set_data(task->message, json.ptr, json.len);
+    happn_status status = vm_of(L)->out_moved ? happn_message_set_data(task->message, json.ptr, json.len) : layers_set_written(task->message, json);
     if (status != HAPPN_OK) {
         luaL_error(L, "data: %s", happn_status_text(status));
     }

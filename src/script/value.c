@@ -240,6 +240,7 @@ static void write_object(lua_State *L, struct encoder *encoder, int index)
 static void write_table(lua_State *L, struct encoder *encoder, int index)
 {
     lua_Integer count;
+    vm_of(L)->out_moved = true;
     value_enter(L, encoder, lua_topointer(L, index));
     if (value_is_list(L, index, &count)) {
         write_list(L, encoder, index, count);
@@ -297,6 +298,7 @@ struct str value_encode(lua_State *L, int index, const char *name)
         buf_fini(&vm->out);
     }
     buf_clear(&vm->out);
+    vm->out_moved = false;
     value_write(L, &encoder, lua_absindex(L, index));
     vm_charge(L, vm->out.len / 16);
     return buf_str(&vm->out);

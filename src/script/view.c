@@ -121,22 +121,37 @@ static void set_overlaid(lua_State *L, int view, int key, int value)
     lua_pop(L, 1);
 }
 
+enum { FEW = 16 };
+
+/* The view keeps the new ones; the old ones are collected. */
+static struct item *grow_items(lua_State *L, int at, const struct item *items, size_t count)
+{
+    struct item *more = lua_newuserdatauv(L, 2 * count * sizeof *more, 0);
+    memcpy(more, items, count * sizeof *more);
+    lua_setiuservalue(L, at, INDEX);
+    return more;
+}
+
 /* Finds the members or elements once: a second look at a field, and a loop over a list, need no second scan. */
 static void build_index(lua_State *L, int at, struct view *view)
 {
     if (view->is_indexed) {
         return;
     }
-    size_t count = 0;
-    for (struct json_iter it = json_iter(view->text); json_next(&it);) {
-        count++;
-    }
-    struct item *items = lua_newuserdatauv(L, count * sizeof *items + 1, 0);
-    lua_setiuservalue(L, at, INDEX);
-    size_t i = 0;
-    for (struct json_iter it = json_iter(view->text); json_next(&it); i++) {
-        items[i] = (struct item){it.key, it.value};
+    struct item few[FEW], *items = few;
+    size_t count = 0, room = FEW;
+    for (struct json_iter it = json_iter(view->text); json_next(&it); count++) { /* once: it may be long */
+        if (count == room) {
+            items = grow_items(L, at, items, room);
+            room *= 2;
+        }
+        items[count] = (struct item){it.key, it.value};
         view->has_escapes = view->has_escapes || (!view->is_list && str_has(it.key, '\\'));
+    }
+    if (items == few) {
+        items = lua_newuserdatauv(L, count * sizeof *items + 1, 0);
+        memcpy(items, few, count * sizeof *items);
+        lua_setiuservalue(L, at, INDEX);
     }
     view->items = items;
     view->stored = view->length = count;
@@ -403,15 +418,20 @@ bool view_is_changed(lua_State *L, int index)
     return changed;
 }
 
-static void write_value(lua_State *L, struct encoder *encoder, struct str name, lua_Integer number)
+/* The overlay's value on top, in the place of `before`: what was only looked at, or changed inside, stands where it stood. */
+static void write_value(lua_State *L, struct encoder *encoder, struct str name, lua_Integer number, struct str before)
 {
+    const struct view *view = to_view(L, -1);
+    if (view != NULL && view->text.ptr != before.ptr) {
+        vm_of(L)->out_moved = true;
+    }
     size_t mark = value_step_into(encoder, name, number);
     value_write(L, encoder, lua_gettop(L));
     value_step_back(encoder, mark);
 }
 
 /* A member of the text: its new value, nothing when it was removed, or what is there. */
-static void write_member(lua_State *L, struct encoder *encoder, struct view *view, int index, struct json_iter *it,
+static void write_member(lua_State *L, struct encoder *encoder, struct view *view, int index, const struct item *it,
                          const char **comma)
 {
     value_push_key(L, it->key);
@@ -427,7 +447,7 @@ static void write_member(lua_State *L, struct encoder *encoder, struct view *vie
         if (overlaid) {
             size_t len;
             const char *name = lua_tolstring(L, key, &len);
-            write_value(L, encoder, str_make(name, len), 0);
+            write_value(L, encoder, str_make(name, len), 0, it->value);
         } else {
             buf_add_str(encoder->out, it->value);
         }
@@ -452,7 +472,7 @@ static void write_new_members(lua_State *L, struct encoder *encoder, int index, 
             buf_add_text(encoder->out, comma);
             value_write_text(L, encoder, str_make(name, len));
             buf_add_char(encoder->out, ':');
-            write_value(L, encoder, str_make(name, len), 0);
+            write_value(L, encoder, str_make(name, len), 0, STR_NONE);
             comma = ",";
         }
         lua_settop(L, top + 1);
@@ -464,8 +484,9 @@ static void write_object(lua_State *L, struct encoder *encoder, struct view *vie
 {
     const char *comma = "";
     buf_add_char(encoder->out, '{');
-    for (struct json_iter it = json_iter(view->text); json_next(&it);) {
-        write_member(L, encoder, view, index, &it, &comma);
+    build_index(L, index, view);
+    for (size_t i = 0; i < view->stored; i++) {
+        write_member(L, encoder, view, index, &view->items[i], &comma);
     }
     write_new_members(L, encoder, index, comma);
     buf_add_char(encoder->out, '}');
@@ -482,7 +503,7 @@ static void write_list(lua_State *L, struct encoder *encoder, struct view *view,
         if (lua_isnil(L, -1)) {
             buf_add_str(encoder->out, view->items[i].value);
         } else {
-            write_value(L, encoder, STR_NONE, (lua_Integer)i + 1);
+            write_value(L, encoder, STR_NONE, (lua_Integer)i + 1, i < view->stored ? view->items[i].value : STR_NONE);
         }
         lua_pop(L, 2);
     }

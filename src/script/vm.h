@@ -32,6 +32,7 @@ struct vm {
     bool killed;         /* the budget is gone: every instruction raises until the call has ended */
     lua_State *running;  /* the thread whose instructions count */
     struct task *task;   /* whose call runs; NULL while loading */
+    bool out_moved;      /* containers in it stand where they did not stand before: it may be nested more deeply than its source was */
     struct buf out;      /* JSON being written; conversions run no Lua code, so one is enough */
     struct arena scratch;
     char error_source[64]; /* where the last error was raised */

@@ -456,6 +456,40 @@ static void what_cannot_be_loaded_says_why(void **state)
     assert_non_null(strstr(error.message, "missing.lua: cannot be read"));
 }
 
+/* Whatever is done to a document, what is stored is no deeper than what may come from outside. */
+static void documents_do_not_grow_deeper_than_they_may(void **state)
+{
+    (void)state;
+    struct peer peer;
+    static char text[1200];
+    use_inbound("deep.lua", "return { actions = {'set'}, inbound = function(msg)\n"
+                            "  if msg.path == '/wrap' then msg.data = { a = { b = { c = msg.data } } } end\n"
+                            "  if msg.path == '/move' then msg.data.a.a.a.new = msg.data.a end\n"
+                            "  if msg.path == '/list' then msg.data.list = { { { { msg.data.a } } } } end\n"
+                            "  if msg.path == '/touch' then msg.data.a.a.a.n = 1 end end }");
+    open_scripts();
+    enter(&peer);
+    static const struct {
+        const char *path;
+        bool is_refused;
+    } cases[] = {{"/wrap", true}, {"/move", true}, {"/list", true}, {"/touch", false}, {"/none", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int len = snprintf(text, sizeof text, "{\"action\":\"set\",\"eventId\":1,\"path\":\"%s\",\"data\":", cases[i].path);
+        int depth = JSON_MAX_DEPTH - 2; /* as deep as it may be: the message is one more */
+        for (int level = 0; level < depth; level++) {
+            len += snprintf(text + len, sizeof text - (size_t)len, "{\"a\":");
+        }
+        len += snprintf(text + len, sizeof text - (size_t)len, "1");
+        for (int level = 0; level <= depth; level++) {
+            text[len++] = '}';
+        }
+        text[len] = '\0';
+        say(&peer, text);
+        expect_part(hear(&peer), cases[i].is_refused ? "\"status\":\"error\"" : "\"status\":\"ok\"");
+    }
+    leave(&peer);
+}
+
 static void a_stale_message_is_an_error(void **state)
 {
     (void)state;
@@ -993,6 +1027,7 @@ int main(void)
         cmocka_unit_test(memory_is_limited),
         T(the_sandbox_has_no_way_out),
         T(what_cannot_be_loaded_says_why),
+        T(documents_do_not_grow_deeper_than_they_may),
         T(a_stale_message_is_an_error),
         T(errors_are_logged_once_a_minute_with_their_place),
         T(a_waiting_layer_holds_back_only_its_session),
