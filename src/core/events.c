@@ -119,7 +119,7 @@ void events_refused(const struct request *request)
     add_text(&text, "action", request->action_text);
     add_text(&text, "path", request->path.len <= 4096 ? request->path : STR_NONE);
     add_text(&text, "message", str_of(request->error.message));
-    buf_add_char(&text, '}');
+    buf_add_text(&text, session->script_depth != 0 ? ",\"byScript\":true}" : "}");
     if (text.status == HAPPN_OK) {
         events_emit(request->core, "refused", buf_str(&text));
     }

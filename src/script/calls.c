@@ -148,7 +148,7 @@ static void act_for_caller(const struct task *task, struct session *session, boo
     identity_unref(session->identity);
     session->identity = actor.identity;
     session->is_trusted = actor.is_trusted || as_system;
-    session->script_depth = actor.depth;
+    session->script_depth = actor.depth + 1;
 }
 
 static bool ensure_session(struct task *task, bool as_system)

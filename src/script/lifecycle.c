@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "json/scan.h"
 #include "json/write.h"
 #include "script/background.h"
 #include "script/listener.h"
@@ -146,6 +147,9 @@ void lifecycle_event(const char *event, const char *detail, size_t len, void *ar
 {
     struct generation *generation = ((struct scripts *)arg)->current;
     bool is_security = strcmp(event, "security-data-changed") == 0;
+    if (strcmp(event, "refused") == 0 && json_true(json_get(str_make(detail, len), "byScript"))) {
+        return; /* or a function that is refused what it wants would be told of it for ever */
+    }
     for (struct script *script = generation != NULL && generation->is_serving ? generation->all : NULL; script != NULL; script = script->next) {
         int function = is_security ? script->on_security : script->on_session;
         if (function != LUA_NOREF) {

@@ -200,7 +200,7 @@ static void start_next(struct script_listener *listener)
     const char *line = memchr(payload->bytes, '\n', payload->len);
     struct str json = str_make(line + 1, payload->len - (size_t)(line + 1 - payload->bytes));
     background_act_for_script(task);
-    task->work.actor.depth = (unsigned)strtoul(payload->bytes, NULL, 10) + 1;
+    task->work.actor.depth = (unsigned)strtoul(payload->bytes, NULL, 10);
     bool is_given = background_give(task, json);
     payload_unref(payload);
     if (!is_given) {
@@ -287,8 +287,10 @@ void listeners_end(struct generation *generation)
     }
     generation->ears = NULL;
     for (struct script_listener *listener = generation->listeners; listener != NULL; listener = listener->next) {
-        listener->is_off = true;
-        forget_heard(listener);
+        if (generation->scripts->is_closing) {
+            listener->is_off = true;
+            forget_heard(listener);
+        }
     }
 }
 

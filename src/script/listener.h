@@ -10,7 +10,7 @@ void listener_install(lua_State *L);
 
 /* The generation serves: its listeners hear from now on. */
 void listeners_begin(struct generation *generation);
-/* It serves no longer: what waits is forgotten. */
+/* It serves no longer: nothing new is heard. What waits is still handled, unless the scripts close. */
 void listeners_end(struct generation *generation);
 
 extern const struct protocol listener_protocol;

@@ -31,6 +31,7 @@ struct scripts_options {
     unsigned layer_wall, route_wall; /* 10 000, 30 000 */
     unsigned unbroken;          /* CPU time in one piece, where a call cannot be interrupted: 50 */
     size_t tasks;               /* calls under way at the same time: 10 000 */
+    bool debug;                 /* errors of clients say script, line and text of a failure */
     bool watches;               /* loads anew when a file has changed */
     size_t shared;              /* bytes of happn.shared: 16 MiB */
     void (*on_line)(void *arg, const char *file, int line); /* for coverage: told before each line of Lua; NULL */

@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
+#include "json/write.h"
 #include "script/fetch.h"
 #include "script/sandbox.h"
 #include "security/identity.h"
@@ -247,20 +249,48 @@ void task_report(struct task *task, const char *text, char id[ERROR_ID_SIZE])
     errors_report(&task->scripts->errors, task->scripts->core, &report, id);
 }
 
+/* "id":"...", and for whoever writes scripts what the log says, too. */
+static void add_failure(struct buf *out, const struct task *task, const char *id, const char *text)
+{
+    const struct vm *vm = &task->generation->vm;
+    buf_add_format(out, "\"id\":\"%s\"", id);
+    if (!task->scripts->settings.options.debug) {
+        return;
+    }
+    buf_add_lit(out, ",\"script\":");
+    json_add_string(out, str_of(task->script != NULL ? task->script->file : "?"));
+    buf_add_format(out, ",\"line\":%d,\"text\":", vm->error_line);
+    json_add_string(out, utf8_is_valid(str_of(text)) ? str_of(text) : STR_LIT("(a text that is not UTF-8)"));
+}
+
 void task_fail(struct task *task, const char *text)
 {
-    char id[ERROR_ID_SIZE], fields[40];
+    char id[ERROR_ID_SIZE];
+    struct buf fields;
     task_report(task, text, id);
     task->verdict = HAPPN_FAIL;
+    if (task->message == NULL && task->kind != TASK_ROUTE) {
+        return;
+    }
+    buf_init(&fields, task->scripts->core->allocator, 1 << 20);
+    add_failure(&fields, task, id, text);
     if (task->message != NULL) {
-        int len = snprintf(fields, sizeof fields, "{\"id\":\"%s\"}", id);
-        happn_message_set_error(task->message, "ScriptError", "script failed", 0, fields, (size_t)len);
-    } else if (task->kind == TASK_ROUTE) {
+        struct buf object;
+        buf_init(&object, fields.allocator, 1 << 20);
+        buf_add_char(&object, '{');
+        buf_add_str(&object, buf_str(&fields));
+        buf_add_char(&object, '}');
+        happn_message_set_error(task->message, "ScriptError", "script failed", 0, buf_str(&object).ptr, object.len);
+        buf_fini(&object);
+    } else {
         task->status = 500;
         task->content_type[0] = '\0';
         buf_clear(&task->body);
-        buf_add_format(&task->body, "{\"error\":{\"name\":\"ScriptError\",\"message\":\"script failed\",\"id\":\"%s\"}}", id);
+        buf_add_lit(&task->body, "{\"error\":{\"name\":\"ScriptError\",\"message\":\"script failed\",");
+        buf_add_str(&task->body, buf_str(&fields));
+        buf_add_lit(&task->body, "}}");
     }
+    buf_fini(&fields);
 }
 
 /* -- running -- */

@@ -44,6 +44,7 @@ happn_status service_open_scripts(happn_service *service, happn_error *error)
                                       .others = entries + (count - config->scripts.count),
                                       .other_count = config->scripts.count,
                                       .watches = config->script_watch,
+                                      .debug = config->script_debug,
                                       .shared = (size_t)config->script_shared,
                                       .on_line = service->on_line,
                                       .on_line_arg = service->on_line_arg,

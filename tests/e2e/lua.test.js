@@ -67,6 +67,49 @@ test('with watch the server loads what was edited by itself, and a mended script
   fs.rmSync(folder, { recursive: true });
 });
 
+test('reloads under load: every message is answered, heard once by clients and scripts', async (t) => {
+  const version = (n) => layer(`msg.data.v = ${n}`);
+  const work = `happn.on("/load/*", { action = "set" }, function(data) happn.shared.incr("heard") happn.sleep(0) happn.shared.incr("handled") end)
+    happn.every(5, function() happn.shared.incr("ticks") end) return {}`;
+  const { folder, file } = scripts({
+    'layer.lua': version(0), 'work.lua': work,
+    'route.lua': 'return { ["GET /{name}"] = function(req) return { n = happn.shared.get(req.params.name) or 0 } end }',
+    'happn.json': config({ script: { config: { scripts: ['work.lua'] } } }),
+  });
+  const server = await Server.start(['--config', file('happn.json')]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const shared = async (name) => (await (await fetch(`http://127.0.0.1:${server.port}/r/${name}`)).json()).n;
+  const listener = await Client.connect('13', server.port);
+  const events = new Map();
+  await listener.on('/load/*', {}, (data) => events.set(data.id, (events.get(data.id) || 0) + 1));
+  const writers = await Promise.all(['1', '6', '8', '13'].map((generation) => Client.connect(generation, server.port)));
+  let isOver = false;
+  let sent = 0;
+  const load = writers.map(async (client) => {
+    while (!isOver) {
+      const id = ++sent;
+      assert.equal(typeof (await client.set(`/load/${id % 50}`, { id })).v, 'number');
+    }
+  });
+  for (let n = 1; n <= 40; n++) {
+    fs.writeFileSync(file('layer.lua'), n % 8 === 7 ? 'return {' : version(n));
+    const line = server.nextLine(n % 8 === 7 ? /layer\.lua:1/ : /scripts were loaded/);
+    server.child.kill('SIGHUP');
+    await line;
+  }
+  isOver = true;
+  await Promise.all(load);
+  while (events.size < sent) await new Promise((resolve) => setImmediate(resolve));
+  while (await shared('handled') < sent) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok([...events.values()].every((times) => times === 1), 'each event once');
+  assert.equal(await shared('heard'), sent);
+  assert.equal(await shared('handled'), sent);
+  assert.equal((await writers[3].set('/load/x', { id: 0 })).v, 40);
+  await Promise.all([listener, ...writers].map((client) => client.disconnect()));
+  await server.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('a layer refuses with its own error, fails neutrally when it is wrong, and cannot freeze the server', async () => {
   const { folder, file } = scripts({
     'layer.lua': layer(`
@@ -136,7 +179,10 @@ test('on a secured service scripts act as the user of their entry, hear of sessi
         happn.shared.set("log", { ok = ok, error = not ok and e.message or nil })
       end)
       return {
-        on_session = function(event, session) happn.shared.incr("event:" .. event .. ":" .. (session.username or "-")) end,
+        on_session = function(event, session)
+          happn.shared.incr("event:" .. event .. ":" .. (session.username or "-"))
+          pcall(happn.set, "/not/allowed", { v = 1 }) -- is refused, and that is not told again
+        end,
         on_security = function(event, detail) happn.shared.incr("security") end,
         login = function(login, from)
           if login.code == nil then return nil end
@@ -186,6 +232,7 @@ test('on a secured service scripts act as the user of their entry, hear of sessi
   await eye.disconnect();
   await client.disconnect();
   await until('event:disconnect:ann', (n) => n >= 1);
+  for (const who of ['robot', '-']) assert.equal(await shared(`event:refused:${who}`) ?? null, null);
 
   // Logins by a code: over a plain WebSocket, as happn clients send what is in their credentials.
   const answers = {};

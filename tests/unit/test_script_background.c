@@ -347,6 +347,23 @@ static void scripts_without_anything_to_do_are_a_mistake(void **state)
     }
 }
 
+static void failures_are_told_to_those_who_write_scripts(void **state)
+{
+    (void)state;
+    struct peer peer;
+    options.debug = true;
+    use_inbound("bug.lua", "return { actions = {'set'}, inbound = function(msg)\n  local x; return x.y end }");
+    use_routes("r.lua", "", "return { ['GET /'] = function()\n\n error('oh \\255') end }");
+    open_scripts();
+    enter(&peer);
+    say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/a\",\"data\":{}}");
+    struct str frame = hear(&peer);
+    expect_part(frame, "\"script\":\"bug.lua\",\"line\":2,\"text\":\"bug.lua:2: attempt to index a nil value");
+    struct str answer = str_of(ask("GET", "/", NULL, NULL).answer);
+    expect_part(answer, "\"script\":\"r.lua\",\"line\":3,\"text\":\"(a text that is not UTF-8)\"");
+    leave(&peer);
+}
+
 static void long_scripts_are_cut_into_slices(void **state)
 {
     (void)state;
@@ -426,6 +443,7 @@ int main(void)
         T(the_rest_of_the_store_can_be_called),
         T(scripts_without_anything_to_do_are_a_mistake),
         T(a_layer_that_may_be_left_out_is),
+        T(failures_are_told_to_those_who_write_scripts),
         T(long_scripts_are_cut_into_slices),
         T(what_cannot_be_cut_is_stopped),
     };
