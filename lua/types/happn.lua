@@ -51,6 +51,7 @@ local happn_Script = {}
 ---@class happn.Message
 ---@field action string # `set`, `get`, `remove`, `on`, …
 ---@field path string # The message's path as it came; inbound it can be assigned.
+---@field channel string? # Of `on` and `off`: the path with its kind of event, as `/SET@/a/*`.
 ---@field data any # The document; it can be changed and assigned.
 ---@field options any # The request's options; inbound they can be assigned.
 ---@field session happn.Session # Who sent it, or who gets it.

@@ -118,6 +118,18 @@ static void get_path(lua_State *L, struct task *task)
     }
 }
 
+/* Of on and off: "/SET@/a", as it was sent. */
+static void get_channel(lua_State *L, struct task *task)
+{
+    const struct request *request = task->message->request;
+    bool has_one = request != NULL && (request->action == ACTION_ON || request->action == ACTION_OFF) && str_is_set(request->channel);
+    if (has_one) {
+        lua_pushlstring(L, request->channel.ptr, request->channel.len);
+    } else {
+        lua_pushnil(L);
+    }
+}
+
 static void get_options(lua_State *L, struct task *task)
 {
     struct str options;
@@ -150,7 +162,7 @@ static const struct field {
 } fields[] = {
     {"data", push_data, true},       {"path", get_path, false},     {"action", get_action, false},
     {"session", get_session, true},  {"options", get_options, true}, {"ctx", get_context, true},
-    {"direction", get_direction, false},
+    {"direction", get_direction, false}, {"channel", get_channel, false},
 };
 
 static int message_get(lua_State *L)
