@@ -140,6 +140,24 @@ function happn_Events:comment(text) end
 ---@return boolean
 function happn_Events:comment(text) end
 
+---What `happn.metric` returns.
+---@class happn.Metric
+local happn_Metric = {}
+
+---Adds to it, one when nothing is said.
+---@param by? number
+---@return number
+function happn_Metric:inc(by) end
+
+---Sets it.
+---@param value number
+---@return number
+function happn_Metric:set(value) end
+
+---What it is.
+---@return number
+function happn_Metric:get() end
+
 ---What `happn.every` and `happn.after` return.
 ---@class happn.Timer
 local happn_Timer = {}
@@ -411,6 +429,11 @@ function happn.shared.incr(name, by, ttl) end
 ---@param ttl happn.Duration
 ---@return boolean
 function happn.shared.expire(name, ttl) end
+
+---A number that is shown by `happn scripts` and the statistics; it survives a reload.
+---@param name string
+---@return happn.Metric
+function happn.metric(name) end
 
 ---Asks another server. Waits.
 ---@param url string

@@ -65,6 +65,17 @@ static int read_options(const char *command, int argc, char **argv, struct asked
     return -1;
 }
 
+static void print_metrics(const cJSON *metrics)
+{
+    const cJSON *metric;
+    cJSON_ArrayForEach(metric, metrics) {
+        printf("%s = %.15g\n", metric->string, metric->valuedouble);
+    }
+    if (cJSON_GetArraySize(metrics) != 0) {
+        puts("");
+    }
+}
+
 static void print_scripts(const cJSON *result)
 {
     printf("generation %.0f, %.0f of %.0f bytes, %.0f timers, %.0f listeners\n\n", cJSON_GetNumberValue(cJSON_GetObjectItem(result, "generation")),
@@ -72,6 +83,7 @@ static void print_scripts(const cJSON *result)
            cJSON_GetNumberValue(cJSON_GetObjectItem(result, "timers")), cJSON_GetNumberValue(cJSON_GetObjectItem(result, "listeners")));
     table_print(cJSON_GetObjectItem(result, "scripts"), "script,calls,refusals,errors");
     puts("");
+    print_metrics(cJSON_GetObjectItem(result, "metrics"));
     table_print(cJSON_GetObjectItem(result, "tasks"), "id,script,hook,line,age,state,path");
 }
 

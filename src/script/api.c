@@ -318,6 +318,7 @@ void api_push(lua_State *L, struct script *script)
     timer_add(L, script);
     listener_add(L, script);
     shared_add(L);
+    metric_add(L);
     fetch_add(L);
     luaL_newlib(L, json);
     lua_setfield(L, -2, "json");

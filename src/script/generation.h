@@ -3,6 +3,7 @@
 #define HAPPN_SCRIPT_GENERATION_H
 
 #include "script/errors.h"
+#include "script/metric.h"
 #include "script/scripts.h"
 #include "script/shared.h"
 #include "script/watch.h"
@@ -83,6 +84,7 @@ struct scripts {
     struct generation *current, *retired;
     struct errors errors;
     struct shared shared;
+    struct metrics metrics;
     struct watch watch;
     struct fetcher *fetcher; /* NULL until a script asks another server */
     uint64_t last_task, generations;

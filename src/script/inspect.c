@@ -76,12 +76,30 @@ void inspect_add(struct scripts *scripts, struct buf *out)
     buf_add_format(out, "{\"generation\":%llu,\"memory\":%zu,\"memoryLimit\":%zu,\"timers\":%zu,\"listeners\":%zu,\"scripts\":[",
                    (unsigned long long)current->number, current->vm.used, current->vm.limit, current->timer_count, current->listener_count);
     add_scripts(out, current);
-    buf_add_lit(out, "],\"tasks\":[");
+    buf_add_lit(out, "],\"metrics\":");
+    metrics_add(&scripts->metrics, out);
+    buf_add_lit(out, ",\"tasks\":[");
     bool is_first = add_tasks(out, current, now, true);
     for (const struct generation *generation = scripts->retired; generation != NULL; generation = generation->next) {
         is_first = add_tasks(out, generation, now, is_first);
     }
     buf_add_lit(out, "]}");
+}
+
+void inspect_add_totals(const struct scripts *scripts, struct buf *out)
+{
+    const struct generation *current = scripts->current;
+    uint64_t calls = 0, refusals = 0, errors = 0;
+    for (const struct script *script = current->all; script != NULL; script = script->next) {
+        calls += script->calls;
+        refusals += script->refusals;
+        errors += script->errors;
+    }
+    buf_add_format(out, "{\"generation\":%llu,\"memory\":%zu,\"tasks\":%zu,\"calls\":%llu,\"refusals\":%llu,\"errors\":%llu,\"metrics\":",
+                   (unsigned long long)current->number, current->vm.used, current->task_count, (unsigned long long)calls, (unsigned long long)refusals,
+                   (unsigned long long)errors);
+    metrics_add(&scripts->metrics, out);
+    buf_add_char(out, '}');
 }
 
 static struct task *find(struct generation *generation, uint64_t id)

@@ -6,8 +6,11 @@
 #include "script/scripts.h"
 
 /* Adds a JSON object: {"generation":3,"memory":..,"memoryLimit":..,"timers":..,"listeners":..,
- * "scripts":[{"script","calls","refusals","errors"}], "tasks":[{"id","script","hook","line","age","state","path","generation"}]}; age in milliseconds. */
+ * "scripts":[{"script","calls","refusals","errors"}], "metrics":{...}, "tasks":[{"id","script","hook","line","age","state","path","generation"}]}; age in milliseconds. */
 void inspect_add(struct scripts *scripts, struct buf *out);
+
+/* Adds the sums of all of it for statistics: {"generation","memory","tasks","calls","refusals","errors","metrics":{...}}. */
+void inspect_add_totals(const struct scripts *scripts, struct buf *out);
 
 /* Ends the task with this number as a failure. False: it is not there (any more). */
 bool inspect_kill(struct scripts *scripts, uint64_t id);

@@ -10,6 +10,7 @@
 #include "script/fetch.h"
 #include "script/layer.h"
 #include "script/lifecycle.h"
+#include "script/metric.h"
 #include "script/listener.h"
 #include "script/route.h"
 #include "script/stream.h"
@@ -91,6 +92,7 @@ static int install(lua_State *L)
     timer_install(L);
     listener_install(L);
     stream_install(L);
+    metric_install(L);
     fetch_install(L);
     http_install(L);
     sandbox_install(L);
@@ -326,6 +328,7 @@ static void close_layers(struct scripts *scripts)
 static void free_scripts(struct scripts *scripts)
 {
     shared_fini(&scripts->shared);
+    metrics_fini(&scripts->metrics);
     watch_forget(&scripts->watch);
     memory_free(scripts->core->allocator, scripts->watch.files);
     arena_fini(&scripts->settings.arena);
@@ -372,6 +375,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     scripts->holds = 1;
     scripts->watch = (struct watch){.scripts = scripts, .is_on = options->watches};
     shared_init(&scripts->shared, core->allocator, options->shared != 0 ? options->shared : DEFAULT_SHARED);
+    metrics_init(&scripts->metrics, core->allocator);
     arena_init(&scripts->settings.arena, core->allocator);
     happn_status status = settings_copy(&scripts->settings, options) ? HAPPN_OK : error_set(error, HAPPN_E_MEMORY, "out of memory");
     if (status == HAPPN_OK && (scripts->current = generation_load(scripts, error)) == NULL) {

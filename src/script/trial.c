@@ -12,6 +12,7 @@ happn_status trial_open(struct trial *trial, struct core *core, const struct scr
     *trial = (struct trial){.scripts = {.core = core, .ready_tail = &trial->scripts.ready, .holds = 1}};
     arena_init(&trial->scripts.settings.arena, core->allocator);
     shared_init(&trial->scripts.shared, core->allocator, MOST_SHARED);
+    metrics_init(&trial->scripts.metrics, core->allocator);
     if (!settings_copy(&trial->scripts.settings, options)) {
         return error_set(error, HAPPN_E_MEMORY, "out of memory");
     }
@@ -25,6 +26,7 @@ void trial_close(struct trial *trial)
         generation_free(trial->generation);
     }
     shared_fini(&trial->scripts.shared);
+    metrics_fini(&trial->scripts.metrics);
     arena_fini(&trial->scripts.settings.arena);
 }
 

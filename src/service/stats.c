@@ -5,6 +5,7 @@
 #include "core/acknowledgement.h"
 #include "core/session.h"
 #include "json/write.h"
+#include "script/inspect.h"
 #include "service/service.h"
 #include "store/datastores.h"
 
@@ -68,6 +69,10 @@ static void add_all(happn_service *service, struct buf *out)
     buf_add_format(out, ",\"protocol\":{\"protocolCounts\":{\"happn_1\":%zu,\"happn_2\":%zu,\"happn_3\":%zu,\"happn_4\":%zu,\"other\":%zu}}",
                    totals.by_protocol[1], totals.by_protocol[2], totals.by_protocol[3], totals.by_protocol[4], totals.by_protocol[0]);
     add_stores(out, core);
+    if (service->scripts != NULL) {
+        buf_add_lit(out, ",\"script\":");
+        inspect_add_totals(service->scripts, out);
+    }
     size_t resident = 0;
     uv_resident_set_memory(&resident);
     buf_add_lit(out, ",\"system\":{\"name\":");

@@ -442,7 +442,7 @@ test('happn scripts shows what runs and ends it, happn reload says what is wrong
     execFile(program, args, (error, out, err) => resolve({ code: error ? error.code : 0, out, err }));
   });
   const { folder, file } = scripts({
-    'layer.lua': layer('if msg.data.fail then happn.fail("no") end\nif msg.path == "/wait" then\nhappn.sleep("1h") end'),
+    'layer.lua': layer('happn.metric("sets"):inc() if msg.data.fail then happn.fail("no") end\nif msg.path == "/wait" then\nhappn.sleep("1h") end'),
     'route.lua': route,
     'happn.json': config(),
   });
@@ -460,6 +460,7 @@ test('happn scripts shows what runs and ends it, happn reload says what is wrong
   const table = (await run('scripts', ...at)).out;
   assert.match(table, /generation 1, \d+ of \d+ bytes, 0 timers, 0 listeners/);
   assert.match(table, /layer\.lua +3 +1 +0/);
+  assert.match(table, /^sets = 3$/m);
   const killed = server.nextLine(/an operator has ended the call/);
   assert.equal((await run('scripts', 'kill', String(task.id), ...at)).code, 0);
   await waiting;

@@ -364,6 +364,25 @@ static void failures_are_told_to_those_who_write_scripts(void **state)
     leave(&peer);
 }
 
+static void metrics_count_and_survive(void **state)
+{
+    (void)state;
+    use_routes("r.lua", "", "local m = happn.metric('a \\\"b\\\"')\n"
+                            "return { ['GET /inc'] = function() return { n = m:inc(), again = happn.metric('a \\\"b\\\"'):inc(1.5) } end,\n"
+                            "  ['GET /get'] = function() return { n = m:get(), set = m:set(-3) } end,\n"
+                            "  ['GET /wrong'] = function() return { a = select(2, pcall(m.set, m, 0/0)), b = select(2, pcall(happn.metric, '')), c = select(2, pcall(m.inc, 5)),\n"
+                            "    d = select(2, pcall(function() for i = 1, 2000 do happn.metric('n' .. i) end end)) } end }");
+    open_scripts();
+    expect_members(str_of(ask("GET", "/inc", NULL, NULL).answer), "{\"n\":1,\"again\":2.5}");
+    reload();
+    expect_members(str_of(ask("GET", "/get", NULL, NULL).answer), "{\"n\":2.5,\"set\":-3}");
+    struct str answer = str_of(ask("GET", "/wrong", NULL, NULL).answer);
+    expect_part(answer, "a finite number");
+    expect_part(answer, "a name of 1 to 200 bytes");
+    expect_part(answer, "metric expected, got number");
+    expect_part(answer, "there are 1000 metrics already");
+}
+
 static void long_scripts_are_cut_into_slices(void **state)
 {
     (void)state;
@@ -444,6 +463,7 @@ int main(void)
         T(scripts_without_anything_to_do_are_a_mistake),
         T(a_layer_that_may_be_left_out_is),
         T(failures_are_told_to_those_who_write_scripts),
+        T(metrics_count_and_survive),
         T(long_scripts_are_cut_into_slices),
         T(what_cannot_be_cut_is_stopped),
     };
