@@ -67,7 +67,7 @@ test('with watch the server loads what was edited by itself, and a mended script
   fs.rmSync(folder, { recursive: true });
 });
 
-test('reloads under load: every message is answered, heard once by clients and scripts', async (t) => {
+test('a thousand reloads under load: every message is answered, heard once by clients and scripts, and memory comes back', async (t) => {
   const version = (n) => layer(`msg.data.v = ${n}`);
   const work = `happn.on("/load/*", { action = "set" }, function(data) happn.shared.incr("heard") happn.sleep(0) happn.shared.incr("handled") end)
     happn.every(5, function() happn.shared.incr("ticks") end) return {}`;
@@ -91,7 +91,11 @@ test('reloads under load: every message is answered, heard once by clients and s
       assert.equal(typeof (await client.set(`/load/${id % 50}`, { id })).v, 'number');
     }
   });
-  for (let n = 1; n <= 40; n++) {
+  const reloads = 1000;
+  const memory = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))[1]);
+  let early = 0;
+  for (let n = 1; n <= reloads; n++) {
+    if (n === reloads / 4) early = memory();
     fs.writeFileSync(file('layer.lua'), n % 8 === 7 ? 'return {' : version(n));
     const line = server.nextLine(n % 8 === 7 ? /layer\.lua:1/ : /scripts were loaded/);
     server.child.kill('SIGHUP');
@@ -104,7 +108,9 @@ test('reloads under load: every message is answered, heard once by clients and s
   assert.ok([...events.values()].every((times) => times === 1), 'each event once');
   assert.equal(await shared('heard'), sent);
   assert.equal(await shared('handled'), sent);
-  assert.equal((await writers[3].set('/load/x', { id: 0 })).v, 40);
+  assert.equal((await writers[3].set('/load/x', { id: 0 })).v, reloads);
+  t.diagnostic(`${sent} messages; ${early} kB after a quarter of the reloads, ${memory()} at the end`);
+  assert.ok(memory() < early * 1.5, `${early} kB after a quarter of the reloads, ${memory()} at the end`);
   await Promise.all([listener, ...writers].map((client) => client.disconnect()));
   await server.stop();
   fs.rmSync(folder, { recursive: true });
