@@ -1,6 +1,6 @@
 -- A layer that limits how often something is done: per session, user, address or path, or for all together.
 --   { "script": "happn/limit.lua", "config": { "per": "user", "most": 100, "window": "1m", "paths": ["/uploads/*"], "actions": ["set"] } }
--- What is over the limit is refused with the name RateLimited; `after` of the error says when to try again, in milliseconds.
+-- What is over the limit is refused with the name RateLimited and the code 429, until the window has ended.
 local conf = happn.config
 local per = conf.per or "session"
 local window = conf.window or "1m"
