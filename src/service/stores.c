@@ -73,9 +73,9 @@ static happn_status open_one(happn_service *service, const struct config_store *
             return status;
         }
     } else if (store->file.len == 0) {
-        status = store_memory_open(core->loop, core->allocator, &provider);
+        status = store_memory_open_indexed(core->loop, core->allocator, store->indexes, store->index_count, &provider, error);
         if (status != HAPPN_OK) {
-            return error_set(error, status, "%s", happn_status_text(status));
+            return status;
         }
     } else {
         struct str durability = store->durability.len != 0 ? store->durability : config->durability;

@@ -54,6 +54,8 @@ struct document *operation_add(struct store_op *op, struct arena *out, size_t *r
     return &op->documents[op->count++];
 }
 
+enum { BYTES_OF_ONE = 1024 /* a long document counts as several */ };
+
 struct operation_cursor {
     struct store_op *op;
     struct arena *out;
@@ -94,6 +96,21 @@ static bool cut(struct operation_cursor *cursor, struct str path)
     return false;
 }
 
+/* Whether the slice goes on behind this path. */
+static bool spend(struct operation_cursor *cursor, struct str path, size_t cost)
+{
+    if (cursor->budget != 0 && cost >= cursor->budget) {
+        return cut(cursor, path);
+    }
+    cursor->budget -= cursor->budget != 0 ? cost : 0;
+    return true;
+}
+
+static bool pass(void *arg, struct str path)
+{
+    return spend(arg, path, 1);
+}
+
 static bool visit(void *arg, const struct document *document)
 {
     struct operation_cursor *cursor = arg;
@@ -112,10 +129,7 @@ static bool visit(void *arg, const struct document *document)
     if (op->count >= cursor->enough) {
         return false;
     }
-    if (cursor->budget != 0 && --cursor->budget == 0) {
-        return cut(cursor, document->path);
-    }
-    return true;
+    return spend(cursor, document->path, 1 + document->data.len / BYTES_OF_ONE);
 }
 
 static happn_status walk(struct shelf *shelf, struct operation_cursor *cursor)
@@ -128,6 +142,7 @@ static happn_status walk(struct shelf *shelf, struct operation_cursor *cursor)
                               .search = op->search,
                               .index = &op->index,
                               .visit = visit,
+                              .pass = pass,
                               .arg = cursor};
     cursor->is_cut = false;
     happn_status status = shelf->ops->walk(shelf, &walk, &op->error);

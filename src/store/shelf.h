@@ -16,6 +16,7 @@ struct shelf_walk {
     const struct search *search; /* a hint for shelves with indexes: what it cannot match may be left out. NULL: everything */
     struct str *index; /* gets the name of the index that was used; NULL: nobody asks */
     bool (*visit)(void *arg, const struct document *document); /* borrowed until it returns; false ends the walk */
+    bool (*pass)(void *arg, struct str path); /* told of a place where nothing is any more, which took time all the same; the same. NULL: not wanted */
     void *arg;
 };
 

@@ -11,7 +11,7 @@ const { Client, Events } = require('./support/clients');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-stores-'));
 test.after(() => fs.rmSync(folder, { recursive: true }));
 const stores = (more = []) => JSON.stringify([
-  { name: 'hot', provider: 'memory', patterns: ['/live/*', '/disk/*/now'] },
+  { name: 'hot', provider: 'memory', patterns: ['/live/*', '/disk/*/now'], settings: { indexes: ['n'] } },
   { name: 'disk', settings: { filename: path.join(folder, 'disk.db') }, patterns: ['/disk/*'] },
   { name: 'rest', isDefault: true, settings: { filename: path.join(folder, 'rest.db'), durability: 'file' } },
   ...more,

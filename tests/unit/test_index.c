@@ -6,8 +6,9 @@
 
 #include "search/key.h"
 #include "search/search.h"
+#include "store/memory.h"
 
-static struct store_fixture plain, indexed;
+static struct store_fixture plain, indexed, in_memory;
 static const struct str fields[] = {STR_LIT("n"), STR_LIT("text"), STR_LIT("list.sku"), STR_LIT("_meta.modified")};
 
 static void open_indexed(const struct str *names, size_t count)
@@ -19,6 +20,14 @@ static void open_indexed(const struct str *names, size_t count)
     }
 }
 
+static void open_in_memory(const struct str *names, size_t count)
+{
+    happn_error error = {.status = HAPPN_OK};
+    if (store_memory_open_indexed(&in_memory.loop, NULL, names, count, &in_memory.provider, &error) != HAPPN_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -26,8 +35,10 @@ static int set_up(void **state)
     struct sqlite_options options = {.sync = false};
     fixture_init(&plain);
     fixture_init(&indexed);
+    fixture_init(&in_memory);
     assert_int_equal(fixture_open_sqlite(&plain, &options, &error), HAPPN_OK);
     open_indexed(fields, 4);
+    open_in_memory(fields, 4);
     return 0;
 }
 
@@ -36,6 +47,7 @@ static int tear_down(void **state)
     (void)state;
     fixture_fini(&plain);
     fixture_fini(&indexed);
+    fixture_fini(&in_memory);
     return 0;
 }
 
@@ -59,13 +71,13 @@ static const char *draw_value(void)
     return values[draw(sizeof values / sizeof values[0])];
 }
 
-static void both(enum store_kind kind, const char *path, const char *data, int64_t now)
+static void everywhere(enum store_kind kind, const char *path, const char *data, int64_t now)
 {
-    struct store_fixture *two[] = {&plain, &indexed};
-    for (int i = 0; i < 2; i++) {
-        struct store_op op = fixture_op(two[i], kind, path, data);
+    struct store_fixture *all[] = {&plain, &indexed, &in_memory};
+    for (int i = 0; i < 3; i++) {
+        struct store_op op = fixture_op(all[i], kind, path, data);
         op.now = now;
-        fixture_run(two[i], &op);
+        fixture_run(all[i], &op);
         assert_int_equal(op.status, HAPPN_OK);
     }
 }
@@ -75,7 +87,7 @@ static void change_something(void)
     char path[32], data[300];
     snprintf(path, sizeof path, "/d/%02u", draw(60));
     if (draw(5) == 0) {
-        both(STORE_REMOVE, path, NULL, 1);
+        everywhere(STORE_REMOVE, path, NULL, 1);
         return;
     }
     size_t len = (size_t)snprintf(data, sizeof data, "{\"x\":0");
@@ -90,7 +102,7 @@ static void change_something(void)
         len += (size_t)snprintf(data + len, sizeof data - len, ",{\"sku\":%s}]", draw_value());
     }
     snprintf(data + len, sizeof data - len, "}");
-    both(draw(4) == 0 ? STORE_MERGE : STORE_SET, path, data, 1000 + draw(50));
+    everywhere(draw(4) == 0 ? STORE_MERGE : STORE_SET, path, data, 1000 + draw(50));
 }
 
 static void draw_condition(char *out, size_t size)
@@ -135,9 +147,9 @@ static struct store_op ask(struct store_fixture *fixture, enum store_kind kind, 
     return op;
 }
 
-static size_t compare(const char *criteria)
+static size_t compare(struct store_fixture *with, const char *criteria)
 {
-    struct store_op expected = ask(&plain, STORE_FIND, criteria), got = ask(&indexed, STORE_FIND, criteria);
+    struct store_op expected = ask(&plain, STORE_FIND, criteria), got = ask(with, STORE_FIND, criteria);
     if (expected.count != got.count) {
         fail_msg("%s: %zu without, %zu with the index %.*s", criteria, expected.count, got.count, (int)got.index.len, got.index.ptr);
     }
@@ -152,7 +164,7 @@ static size_t compare(const char *criteria)
 static void results_are_the_same_with_and_without(void **state)
 {
     (void)state;
-    size_t used = 0;
+    size_t used = 0, used_in_memory = 0;
     for (int round = 0; round < 400; round++) {
         for (int i = 0; i < 5; i++) {
             change_something();
@@ -163,10 +175,30 @@ static void results_are_the_same_with_and_without(void **state)
             draw_condition(two, sizeof two);
             bool is_double = strncmp(one, two, 4) == 0;
             snprintf(criteria, sizeof criteria, is_double ? "{%s}" : "{%s,%s}", one, two);
-            used += compare(criteria);
+            used += compare(&indexed, criteria);
+            used_in_memory += compare(&in_memory, criteria);
         }
     }
     assert_true(used > 400);
+    assert_int_equal(used_in_memory, used);
+}
+
+static void check_use(struct store_fixture *with)
+{
+    struct store_op op = ask(with, STORE_FIND, "{\"n\":{\"$gte\":10,\"$lt\":13},\"text\":{\"$gt\":\"\"}}");
+    assert_int_equal(op.count, 3);
+    assert_true(op.examined <= 4); /* the end itself is looked at, too */
+    assert_true(str_is(op.index, "n"));
+    op = ask(with, STORE_COUNT, "{\"text\":\"t3\"}");
+    assert_int_equal(op.count, 100);
+    assert_int_equal(op.examined, 100);
+    op = ask(with, STORE_REMOVE, "{\"n\":{\"$in\":[1,2,3000]}}");
+    assert_int_equal(op.removed, 2);
+    assert_int_equal(op.examined, 2);
+    op = ask(with, STORE_FIND, "{\"n\":{\"$lt\":4}}");
+    assert_int_equal(op.count, 2);
+    op = ask(with, STORE_FIND, "{\"x\":5}");
+    assert_false(str_is_set(op.index));
 }
 
 static void indexes_are_used_where_they_help(void **state)
@@ -176,28 +208,17 @@ static void indexes_are_used_where_they_help(void **state)
         char path[32], data[64];
         snprintf(path, sizeof path, "/d/%04d", i);
         snprintf(data, sizeof data, "{\"n\":%d,\"text\":\"t%d\"}", i, i % 10);
-        both(STORE_SET, path, data, 1);
+        everywhere(STORE_SET, path, data, 1);
     }
-    struct store_op op = ask(&indexed, STORE_FIND, "{\"n\":{\"$gte\":10,\"$lt\":13},\"text\":{\"$gt\":\"\"}}");
-    assert_int_equal(op.count, 3);
-    assert_true(op.examined <= 4); /* the end itself is looked at, too */
-    assert_true(str_is(op.index, "n"));
-    op = ask(&indexed, STORE_COUNT, "{\"text\":\"t3\"}");
-    assert_int_equal(op.count, 100);
-    assert_int_equal(op.examined, 100);
-    op = ask(&indexed, STORE_REMOVE, "{\"n\":{\"$in\":[1,2,3000]}}");
-    assert_int_equal(op.removed, 2);
-    op = ask(&indexed, STORE_FIND, "{\"n\":{\"$lt\":4}}");
-    assert_int_equal(op.count, 2);
-    op = ask(&indexed, STORE_FIND, "{\"x\":5}");
-    assert_false(str_is_set(op.index));
+    check_use(&indexed);
+    check_use(&in_memory);
 }
 
 static void other_declarations_are_made_at_the_next_start(void **state)
 {
     (void)state;
     static const struct str other[] = {STR_LIT("text"), STR_LIT("size")};
-    both(STORE_SET, "/d/1", "{\"n\":1,\"text\":\"a\",\"size\":7}", 1);
+    everywhere(STORE_SET, "/d/1", "{\"n\":1,\"text\":\"a\",\"size\":7}", 1);
     fixture_close(&indexed);
     open_indexed(other, 2);
     assert_true(str_is(ask(&indexed, STORE_FIND, "{\"size\":7}").index, "size"));
@@ -212,10 +233,71 @@ static void other_declarations_are_made_at_the_next_start(void **state)
     assert_true(fixture_is_intact(indexed.file));
 }
 
+/* More than one slice, and more than is sorted. */
+static void large_results_in_memory_are_complete(void **state)
+{
+    (void)state;
+    enum { DOCUMENTS = 25000 };
+    for (int i = 0; i < DOCUMENTS; i++) {
+        char path[32], data[64];
+        snprintf(path, sizeof path, "/d/%05d", i * 7919 % DOCUMENTS);
+        snprintf(data, sizeof data, "{\"n\":%d,\"text\":\"%s\"}", i, i % 2 == 0 ? "even" : "odd");
+        struct store_op op = fixture_op(&in_memory, STORE_SET, path, data);
+        fixture_run(&in_memory, &op);
+    }
+    struct store_op even = ask(&in_memory, STORE_FIND, "{\"text\":\"even\"}");
+    assert_int_equal(even.count, DOCUMENTS / 2);
+    assert_int_equal(even.examined, DOCUMENTS / 2);
+    struct store_op some = ask(&in_memory, STORE_FIND, "{\"n\":{\"$gte\":5000,\"$lt\":11000}}");
+    assert_int_equal(some.count, 6000);
+    assert_int_equal(some.examined, 6001);
+    for (size_t i = 1; i < some.count; i++) {
+        assert_true(str_compare(some.documents[i - 1].path, some.documents[i].path) < 0);
+    }
+    struct store_op most = ask(&in_memory, STORE_FIND, "{\"n\":{\"$gte\":1000}}");
+    assert_int_equal(most.count, DOCUMENTS - 1000);
+    assert_false(str_is_set(most.index)); /* walking along all is the better way */
+}
+
+/* A list of thousands is found by each of its elements, without an entry for each. */
+static void long_lists_are_found_too(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, NULL, 1 << 20);
+    buf_add_lit(&text, "{\"n\":[0");
+    for (int i = 1; i < 5000; i++) {
+        buf_add_format(&text, ",%d", i);
+    }
+    buf_add_lit(&text, "]}");
+    buf_add_char(&text, '\0');
+    everywhere(STORE_SET, "/d/long", text.ptr, 1);
+    everywhere(STORE_SET, "/d/short", "{\"n\":4711}", 1);
+    buf_fini(&text);
+    static const char *const criteria[] = {"{\"n\":4711}", "{\"n\":{\"$in\":[-1,4999]}}", "{\"n\":{\"$gt\":4700,\"$lt\":4800}}", "{\"n\":{\"$gt\":5000}}", "{\"n\":\"x\"}"};
+    for (size_t i = 0; i < sizeof criteria / sizeof criteria[0]; i++) {
+        assert_int_equal(compare(&in_memory, criteria[i]), 1);
+    }
+}
+
+static void names_that_cannot_be_indexed_are_refused(void **state)
+{
+    (void)state;
+    char name[200] = "a";
+    for (int i = 0; i < 40; i++) {
+        strcat(name, ".a");
+    }
+    happn_error error;
+    struct provider *provider = NULL;
+    struct str names[] = {str_of(name)};
+    assert_int_equal(store_memory_open_indexed(&in_memory.loop, NULL, names, 1, &provider, &error), HAPPN_E_LIMIT);
+    assert_null(provider);
+}
+
 static void a_refused_write_leaves_the_index_alone(void **state)
 {
     (void)state;
-    both(STORE_SET, "/d/1", "{\"n\":1}", 1);
+    everywhere(STORE_SET, "/d/1", "{\"n\":1}", 1);
     fixture_close(&indexed);
     fixture_sql(indexed.file, "CREATE TRIGGER a BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'not this'); END;");
     open_indexed(fields, 4);
@@ -259,6 +341,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(results_are_the_same_with_and_without, set_up, tear_down),
         cmocka_unit_test_setup_teardown(indexes_are_used_where_they_help, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_declarations_are_made_at_the_next_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(large_results_in_memory_are_complete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_lists_are_found_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_cannot_be_indexed_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_write_leaves_the_index_alone, set_up, tear_down),
         cmocka_unit_test(keys_sort_as_values_do),
     };

@@ -44,6 +44,23 @@ static int set_up(void **state)
     return 0;
 }
 
+static int set_up_indexed(void **state)
+{
+    (void)state;
+    static const struct str names[] = {STR_LIT("n"), STR_LIT("fresh"), STR_LIT("list")};
+    happn_error error;
+    assert_int_equal(loop_init(&loop, &memory_default), HAPPN_OK);
+    happn_status status = HAPPN_E_MEMORY;
+    for (left = 0; status != HAPPN_OK; left++) {
+        int before = left;
+        status = store_memory_open_indexed(&loop, &allocator, names, 3, &provider, &error);
+        left = before;
+        assert_true(status == HAPPN_OK || status == HAPPN_E_MEMORY);
+    }
+    left = -1;
+    return 0;
+}
+
 static void note_closed(void *arg)
 {
     *(bool *)arg = true;
@@ -201,9 +218,40 @@ static void a_write_is_all_or_nothing(void **state)
     static const enum store_kind kinds[] = {STORE_SET, STORE_MERGE};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         put("/one", "{\"old\":1}");
-        try_all((struct store_op){.kind = kinds[i], .path = STR_LIT("/one"), .data = STR_LIT("{\"fresh\":2,\"text\":\"longer than what was there before\"}")},
+        try_all((struct store_op){.kind = kinds[i], .path = STR_LIT("/one"), .data = STR_LIT("{\"fresh\":2,\"list\":[1,2,3],\"text\":\"longer than what was there before\"}")},
                 the_document_is_old_or_new);
     }
+}
+
+static size_t count_fresh(struct str criteria)
+{
+    struct arena arena;
+    happn_error error;
+    struct search *search = NULL;
+    arena_init(&arena, &memory_default);
+    struct search_text text = {.criteria = criteria};
+    assert_int_equal(search_compile(&arena, &text, &search, &error), HAPPN_OK);
+    struct store_op op = {.kind = STORE_COUNT, .path = STR_LIT("*"), .search = search, .arena = &arena};
+    run(&op);
+    assert_int_equal(op.status, HAPPN_OK);
+    assert_true(str_is_set(op.index));
+    arena_fini(&arena);
+    return op.count;
+}
+
+static void the_index_fits_the_document(const struct store_op *op)
+{
+    the_document_is_old_or_new(op);
+    assert_int_equal(count_fresh(STR_LIT("{\"fresh\":2}")), op->status == HAPPN_OK ? 1 : 0);
+    assert_int_equal(count_fresh(STR_LIT("{\"list\":{\"$in\":[3]}}")), op->status == HAPPN_OK ? 1 : 0);
+}
+
+static void an_index_changes_with_its_document_or_not_at_all(void **state)
+{
+    (void)state;
+    put("/one", "{\"old\":1}");
+    try_all((struct store_op){.kind = STORE_SET, .path = STR_LIT("/one"), .data = STR_LIT("{\"fresh\":2,\"list\":[1,2,3],\"text\":\"longer than what was there before\"}")},
+            the_index_fits_the_document);
 }
 
 int main(void)
@@ -212,6 +260,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_remove_by_pattern_is_all_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_search_reads_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_write_is_all_or_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_remove_by_pattern_is_all_or_nothing, set_up_indexed, tear_down),
+        cmocka_unit_test_setup_teardown(a_search_reads_only, set_up_indexed, tear_down),
+        cmocka_unit_test_setup_teardown(a_write_is_all_or_nothing, set_up_indexed, tear_down),
+        cmocka_unit_test_setup_teardown(an_index_changes_with_its_document_or_not_at_all, set_up_indexed, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
