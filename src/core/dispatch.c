@@ -9,7 +9,7 @@
  *     the table of actions                     checks the path and calls action_set, action_get, ...
  *     dispatch_store                           hands request->op to the provider: done now or later
  *     publication_deliver                      tells the subscribers what was committed
- *   core_reply (here)                        outbound layers, then the protocol encodes into the link
+ *   core_reply (here)                        outbound layers, then the protocol encodes into the link; outbox, slice by slice, what is long
  *
  * Order. The requests of one session take effect in the order they came. Operations of the store may be under
  * way together, because a provider keeps their order; everything else waits until the store has answered the
@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "core/gate.h"
 #include "core/layers.h"
+#include "core/outbox.h"
 #include "core/publisher.h"
 #include "core/session.h"
 #include "json/scan.h"
@@ -180,6 +181,9 @@ static bool must_wait(const struct session *session, const struct request *reque
 {
     if (session->in_layer || session->is_logging_in || session->parked != NULL) {
         return true;
+    }
+    if (session->outbox != NULL && (request->action == ACTION_CONFIGURE_SESSION || request->action == ACTION_LOGIN)) {
+        return true; /* the list that is being encoded speaks the session's language */
     }
     const struct action_entry *entry = find_action(request->action);
     bool uses_store = entry != NULL && entry->uses_store && !request->options.no_store;
@@ -384,6 +388,13 @@ static bool lend_reply(struct request *request, struct link *link)
     return true;
 }
 
+void dispatch_go_on(struct session *session)
+{
+    if (session->waiting != NULL) {
+        pump(session);
+    }
+}
+
 static void encode_reply(struct request *request, struct link *link)
 {
     if (lend_reply(request, link)) {
@@ -396,7 +407,7 @@ static void encode_reply(struct request *request, struct link *link)
     }
 }
 
-void core_answer(struct request *request)
+static void pass_outbound(struct request *request)
 {
     struct core *core = request->core;
     if (core->layers[LAYERS_OUTBOUND] != NULL && request->reply.kind != REPLY_ERROR && !layers_reply(request)) {
@@ -405,10 +416,20 @@ void core_answer(struct request *request)
         }
         request->reply.kind = REPLY_ERROR;
     }
+}
+
+static void send_reply(struct request *request)
+{
     struct session *session = request->session;
     if (session->link != NULL) {
         encode_reply(request, session->link);
     }
+}
+
+void core_answer(struct request *request)
+{
+    pass_outbound(request);
+    send_reply(request);
 }
 
 void core_end(struct request *request)
@@ -424,8 +445,11 @@ void core_end(struct request *request)
 
 void core_reply(struct request *request)
 {
-    core_answer(request);
-    core_end(request);
+    pass_outbound(request);
+    if (!outbox_takes(request)) {
+        send_reply(request);
+        core_end(request);
+    }
 }
 
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message)

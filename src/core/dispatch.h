@@ -11,6 +11,9 @@ void options_read(struct request *request);
 /* A layer that answered LATER has decided. */
 void dispatch_resumed(struct request *request, happn_verdict verdict);
 
+/* What the session's requests have waited for is over. */
+void dispatch_go_on(struct session *session);
+
 /* Compiles criteria, sort, fields and what stands in options.options; false: answered with an error. */
 bool options_compile_search(struct request *request, bool is_count);
 

@@ -15,6 +15,24 @@ struct payload *payload_new(const struct allocator *allocator, struct str text)
     return payload;
 }
 
+void payload_begin(struct buf *buf, const struct allocator *allocator, size_t max)
+{
+    buf_init(buf, allocator, max);
+    buf_add(buf, &(struct payload){.refs = 1, .allocator = allocator}, sizeof(struct payload));
+}
+
+struct payload *payload_end(struct buf *buf)
+{
+    if (buf->status != HAPPN_OK) {
+        buf_fini(buf);
+        return NULL;
+    }
+    struct payload *payload = (struct payload *)buf->ptr;
+    payload->len = buf->len - sizeof *payload;
+    *buf = (struct buf){.max = 0};
+    return payload;
+}
+
 void payload_ref(struct payload *payload)
 {
     payload->refs++;

@@ -34,6 +34,10 @@ struct payload {
 };
 
 struct payload *payload_new(const struct allocator *allocator, struct str text); /* NULL: no memory */
+/* A payload that is encoded in its place: what is appended to the buffer between the two is its text. NULL: that failed, or no memory. The
+ * buffer is empty afterwards. */
+void payload_begin(struct buf *buf, const struct allocator *allocator, size_t max);
+struct payload *payload_end(struct buf *buf);
 /* The message in one piece; ptr is NULL when memory is out. It lives as long as the payload. */
 struct str payload_text(struct payload *payload);
 /* Copies `len` bytes from `at` on, which must be there. */

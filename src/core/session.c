@@ -5,6 +5,7 @@
 #include "core/events.h"
 #include "core/gate.h"
 #include "core/opening.h"
+#include "core/outbox.h"
 
 enum { FIRST_SLOTS = 8 };
 
@@ -57,6 +58,7 @@ void session_release(struct session *session)
 void core_session_closed(struct session *session)
 {
     session->is_closed = true;
+    outbox_session_closed(session);
     session->link = NULL;
     if (session->is_announced) {
         events_session(session->core, "disconnect", session, NULL);

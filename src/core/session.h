@@ -5,6 +5,7 @@
 #include "core/core.h"
 
 struct identity;
+struct outbox;
 
 /* One `on` that `off` can name. */
 struct reference {
@@ -46,6 +47,7 @@ struct session_peer {
 struct session {
     struct core *core;
     struct link *link;          /* NULL when closed */
+    struct outbox *outbox;      /* a long list is being encoded: it stands in place of the link; or NULL */
     const struct protocol *protocol;
     char protocol_name[32];     /* as the client said it */
     char id[40];

@@ -169,13 +169,21 @@ void shape_items(const struct shape *shape, const struct request *request, struc
     buf_add_char(out, ']');
 }
 
-static void add_list(const struct shape *shape, const struct request *request, struct buf *out)
+bool shape_list(const struct shape *shape, const struct request *request, size_t *next, size_t bytes, struct buf *out)
 {
-    buf_add_char(out, '[');
-    add_items(shape, request, out);
-    buf_add_text(out, request->reply.count != 0 ? ",{" : "{");
+    const struct reply *reply = &request->reply;
+    size_t start = out->len;
+    for (; *next < reply->count && out->len - start < bytes && out->status == HAPPN_OK; (*next)++) {
+        buf_add_char(out, *next == 0 ? '[' : ',');
+        add_item(shape, request, &reply->documents[*next], out);
+    }
+    if (*next < reply->count) {
+        return false;
+    }
+    buf_add_text(out, reply->count != 0 ? ",{" : "[{");
     add_response_meta(shape, request, out);
     buf_add_lit(out, "}]");
+    return true;
 }
 
 /* The values that were there, again as pairs of data and meta: what older clients read. */
@@ -239,7 +247,7 @@ void shape_reply(const struct shape *shape, const struct request *request, struc
 {
     const struct reply *reply = &request->reply;
     if (reply->kind == REPLY_LIST) {
-        add_list(shape, request, out);
+        (void)shape_list(shape, request, &(size_t){0}, SIZE_MAX, out);
         return;
     }
     if (reply->kind == REPLY_SHORT) {
