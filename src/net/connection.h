@@ -41,6 +41,7 @@ struct listener {
     struct loop_flush flush;
     struct buf *spare_buffers;    /* of connections that had something to say; few stay */
     size_t spare_count;
+    size_t spare_bytes; /* of their memory */
 };
 
 /* --- websocket.c */

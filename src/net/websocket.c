@@ -17,8 +17,9 @@ enum {
     HEADER_ROOM = 4,        /* reserved before a message; the common header length */
     COPIED = 16384,         /* payloads up to this are copied into the gather buffer */
     PART = 65536,           /* of a larger one */
-    SPARE_BUFFERS = 64,
+    SPARE_BUFFERS = 1024,   /* a thousand clients may hear of one event in the same turn */
     SPARE_BYTES = 262144,   /* a larger buffer is not kept */
+    SPARE_TOTAL = 4 << 20,
     CLOSE_SECONDS = 5,      /* the peer has to answer our close frame */
     TRICKLE = 256           /* fewer bytes than this do not count as a sign of life */
 };
@@ -57,6 +58,7 @@ static void take_buffer(struct listener *listener, struct buf *buf)
     size_t max = listener->options.queue_bytes + listener->core->limits.message_bytes;
     if (listener->spare_count != 0) {
         *buf = listener->spare_buffers[--listener->spare_count];
+        listener->spare_bytes -= buf->capacity;
         buf->max = max;
         return;
     }
@@ -71,10 +73,12 @@ static void give_buffer(struct listener *listener, struct buf *buf)
     if (listener->spare_buffers == NULL) {
         listener->spare_buffers = memory_alloc(listener->core->allocator, SPARE_BUFFERS * sizeof *buf);
     }
-    if (listener->spare_buffers == NULL || listener->spare_count == SPARE_BUFFERS || buf->capacity > SPARE_BYTES) {
+    bool is_full = listener->spare_buffers == NULL || listener->spare_count == SPARE_BUFFERS;
+    if (is_full || buf->capacity > SPARE_BYTES || buf->capacity > SPARE_TOTAL - listener->spare_bytes) {
         buf_fini(buf);
     } else {
         buf_clear(buf);
+        listener->spare_bytes += buf->capacity;
         listener->spare_buffers[listener->spare_count++] = *buf;
     }
     *buf = (struct buf){.max = 0};
