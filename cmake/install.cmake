@@ -12,6 +12,7 @@ target_include_directories(happn_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_IN
 install(TARGETS happn_shared EXPORT happn LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS happn RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY include/happn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_BINARY_DIR}/browser/happn.js DESTINATION ${CMAKE_INSTALL_DATADIR}/happn)
 install(EXPORT happn NAMESPACE happn:: FILE happnConfig.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/happn)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/happnConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/happnConfigVersion.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/happn)

@@ -1,8 +1,9 @@
-/* What every happn server answers: /ping, /version, and the plain requests to Primus' path. */
+/* What every happn server answers: /ping, /version, the client for browsers, and the plain requests to Primus' path. */
 
 #include <stdio.h>
 #include <strings.h>
 
+#include "net/browser_script.h"
 #include "net/connection.h"
 #include "happn/version.h"
 
@@ -32,6 +33,8 @@ bool builtin_route(happn_http *http, struct str path)
     } else if (is_path(path, "/version")) {
         snprintf(text, sizeof text, "{\"version\":\"%s\"}", happn_version());
         respond_text(http, 200, "application/json", text);
+    } else if (str_is(path, "/browser_client")) {
+        happn_http_respond(http, 200, "application/javascript; charset=utf-8", browser_script, browser_script_len);
     } else if (is_path(path, "/primus/spec")) {
         respond_text(http, 200, "application/json",
                      "{\"pingInterval\":30000,\"timeout\":35000,\"pathname\":\"/primus\",\"version\":\"8.0.9\","

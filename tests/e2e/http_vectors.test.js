@@ -25,7 +25,7 @@ const otherwise = {
   'GET /browser_client?x': 'the same',
   'GET /auth/request-nonce': 'a question that lacks something is 400 with a sentence, never 500 with a stack trace',
   'GET /version': 'our own version', 'GET /VERSION': 'our own version',
-  'GET /browser_client': 'there is no script of ours yet', 'GET /browser_primus.js': 'there is no script of ours yet', 'GET /browser_crypto.js': 'there is no script of ours yet',
+  'GET /browser_client': 'a script of our own, with our version', 'GET /browser_primus.js': 'our script needs no other', 'GET /browser_crypto.js': 'our script needs no other',
   'POST /auth/login json': 'a JSON body is read for credentials, which do not belong into a URL',
   'POST bad json': 'routes get the body as it is, and answer themselves', 'POST big json': 'the limit is services.connect.config.bodyBytes',
   'exclusion /EX/a': 'case counts', 'exclusion /two/../ex/a': 'paths are resolved before anybody looks at them', 'exclusion /ex/../two': 'the same', 'exclusion //ex/a': 'the same',

@@ -28,39 +28,38 @@ local page = [[
   <thead><tr><th>when</th><th>action</th><th>document</th></tr></thead>
   <tbody id="events"></tbody>
 </table>
+<script src="/browser_client"></script>
 <script>
-  // A happn client in twenty lines: one request is one JSON text.
   const state = document.getElementById('state');
   const events = document.getElementById('events');
-  const socket = new WebSocket(location.origin.replace('http', 'ws') + '/primus');
-  let id = 0;
-  const send = (action, path, data) => socket.send(JSON.stringify({ action, path, data, eventId: ++id }));
-  socket.onopen = () => {
-    send('configure-session', null, { protocol: 'happn_2' });
-    send('login', null, {});
-    send('on', '/ALL@/quickstart/*', null);
-    state.textContent = 'connected: every change below /quickstart appears here';
-  };
-  setInterval(() => socket.readyState === 1 && socket.send(JSON.stringify('primus::ping::' + Date.now())), 25000);
-  socket.onclose = () => { state.textContent = 'the server is gone: load the page again'; };
-  socket.onmessage = (message) => {
-    const event = JSON.parse(message.data);
-    if (!event._meta) return;
-    if (event._meta.status === 'error') state.textContent = event._meta.error.message;
-    if (event._meta.type !== 'data') return;
+  const say = (text) => { state.textContent = text; };
+
+  function show(data, meta) {
     const row = events.insertRow(0);
     row.insertCell().textContent = new Date().toLocaleTimeString();
-    row.insertCell().textContent = event._meta.action;
+    row.insertCell().textContent = meta.action;
     const code = document.createElement('code');
-    code.textContent = JSON.stringify(event.data);
+    code.textContent = JSON.stringify(data);
     row.insertCell().append(code);
-  };
-  document.querySelector('form').onsubmit = (submit) => {
-    submit.preventDefault();
-    const form = new FormData(submit.target);
-    try { send('set', form.get('path'), JSON.parse(form.get('data'))); }
-    catch (error) { state.textContent = error.message; }
-  };
+  }
+
+  async function start() {
+    const client = await HappnClient.create(); // of the server that this page comes from
+    await client.on('/quickstart/*', show);
+    say('connected: every change below /quickstart appears here');
+    client.onEvent('reconnect-scheduled', ({ scheduled }) => say(`the server is gone, next attempt in ${scheduled} ms`));
+    client.onEvent('reconnect-successful', () => say('connected again'));
+    document.querySelector('form').onsubmit = (submit) => {
+      submit.preventDefault();
+      const form = new FormData(submit.target);
+      try {
+        client.set(form.get('path'), JSON.parse(form.get('data'))).catch((error) => say(error.message));
+      } catch (error) {
+        say(error.message);
+      }
+    };
+  }
+  start().catch((error) => say(error.message));
 </script>
 </html>
 ]]
