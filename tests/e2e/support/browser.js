@@ -14,7 +14,7 @@ class Browser {
     const self = new Browser();
     self.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-browser-'));
     self.child = spawn(chromium, ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--window-size=900,700',
-      '--remote-debugging-port=0', `--user-data-dir=${self.folder}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
+      '--remote-debugging-port=0', `--user-data-dir=${self.folder}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     const url = await new Promise((resolve, reject) => {
       readline.createInterface({ input: self.child.stderr }).on('line', (line) => {
         const match = /DevTools listening on (ws:\S+)/.exec(line);
@@ -54,9 +54,9 @@ class Browser {
     this.socket.terminate();
     this.child.removeAllListeners('exit');
     const gone = new Promise((resolve) => this.child.on('exit', resolve));
-    this.child.kill();
+    process.kill(-this.child.pid, 'SIGKILL'); // its helpers, too, which would go on writing
     await gone;
-    fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // its helpers write a little longer
+    await fs.promises.rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
   }
 }
 
