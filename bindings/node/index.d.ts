@@ -61,6 +61,8 @@ export interface Client {
   onEvent(name: 'connection-ended' | 'connection-lost', handler: (reason: string) => void): unknown;
   onEvent(name: 'reconnect-scheduled', handler: (next: { attempt: number; scheduled: number; reason: string }) => void): unknown;
   onEvent(name: 'reconnect-successful', handler: (done: { attempt: number }) => void): unknown;
+  /** With `reconnect` and `initialCallback`, before 'reconnect-successful': what is there now. */
+  onEvent(name: 'initial-values', handler: (told: { handle: number; path: string; values: any[] }) => void): unknown;
   offEvent(name: string, handler: unknown): void;
   disconnect(): Promise<void>;
   disconnect(callback: Callback<void>): void;

@@ -283,6 +283,7 @@ class Client {
     const subscribed = async () => {
       this.hub.listen(ticket, (kind, meta, body) => {
         if (kind === END) this.subscriptions.delete(ticket);
+        else if (kind === STATE) this.emitter.emit('initial-values', { handle: ticket, path, values: JSON.parse(body) });
         else handler(JSON.parse(body), JSON.parse(meta));
       });
       this.subscriptions.set(ticket, path);
@@ -318,7 +319,8 @@ class Client {
   }
 
   /** 'connection-ended' (reason); with `reconnect: true` also 'connection-lost' (reason), 'reconnect-scheduled' ({attempt, scheduled,
-   * reason}), 'reconnect-successful' ({attempt}) */
+   * reason}), 'reconnect-successful' ({attempt}), and before it, for each subscription with `initialCallback`, 'initial-values' ({handle, path,
+   * values}) */
   onEvent(name, handler) {
     this.emitter.on(name, handler);
     return handler;

@@ -41,7 +41,7 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_connect(happn_runtime *runtim
 typedef enum happn_connection_state {
     HAPPN_CONNECTION_LOST = 1,  /* attempt 1 follows after wait_ms; calls fail with E_CLOSED until it is back */
     HAPPN_CONNECTION_RETRY = 2, /* an attempt failed: the next follows after wait_ms */
-    HAPPN_CONNECTION_BACK = 3   /* logged in, and every subscription is made again; events in between are missed */
+    HAPPN_CONNECTION_BACK = 3   /* logged in, and every subscription is made again; those without initial values missed what was between */
 } happn_connection_state;
 
 typedef struct happn_connection {
@@ -54,6 +54,12 @@ typedef struct happn_connection {
 
 typedef void (*happn_connection_fn)(const happn_connection *connection, void *arg);
 HAPPN_API void happn_client_on_connection(happn_client *client, happn_connection_fn changed, void *arg);
+
+/* After a reconnect, before BACK: a subscription with "initialCallback" is made again, and data is the array of what is there now, each
+ * document with its `_meta`; event_arg is the subscription's. (Those with "initialEmit" have their events called again.) What is not told
+ * between LOST and BACK is not there any more. */
+typedef void (*happn_values_fn)(int64_t handle, const char *data, size_t data_len, void *event_arg, void *arg);
+HAPPN_API void happn_client_on_values(happn_client *client, happn_values_fn told, void *arg);
 
 /* Called once when the connection ends for good, for any reason but happn_client_close: also when it must not be made again because the
  * server said so, refused the login or a subscription, or because all attempts failed. */
@@ -85,7 +91,8 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_remove_reported(happn_client 
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_on(happn_client *client, const char *path, const char *options, happn_event_fn event,
                                                       void *event_arg, happn_result_fn done, void *arg, int64_t *handle);
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_off(happn_client *client, int64_t handle, happn_result_fn done, void *arg);
-/* Ends all subscriptions whose path matches the pattern (string language); all of them for "*". */
+/* Ends all subscriptions whose path matches the pattern (string language); all of them for "*". While a lost connection is away, this and
+ * happn_client_off succeed: what is taken off is not made again. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_off_path(happn_client *client, const char *path, happn_result_fn done, void *arg);
 
 /* Logs off, answers what is pending with E_CLOSED, frees; closed (may be NULL) is called last, later. */

@@ -16,7 +16,7 @@ typedef enum happn_event_kind {
     HAPPN_EV_DONE = 1, /* the operation `ticket` finished; exactly one for each call that returned 0 */
     HAPPN_EV_DATA = 2, /* the subscription `ticket` received something */
     HAPPN_EV_END = 5,  /* the last event of a subscription, client or service ticket */
-    HAPPN_EV_STATE = 6, /* overflow (ticket 0); of a client that connects again: lost, retry, back */
+    HAPPN_EV_STATE = 6, /* overflow (ticket 0); of a client that connects again: lost, retry, back; of a subscription: values */
     HAPPN_EV_REPORT = 7 /* after the DONE of a set or remove with "onPublished":true that went well: who got it; exactly one */
 } happn_event_kind;
 
@@ -67,7 +67,8 @@ HAPPN_API HAPPN_MUST_USE int happn_mb_count(happn_mailbox *mailbox, uint64_t tic
                                             const char *options, size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path,
                                              const char *options, size_t options_len);
-/* DONE answers the subscribing; then DATA with the same ticket; END after off or close. */
+/* DONE answers the subscribing; then DATA with the same ticket; END after off or close. With "initialCallback":true, when it is made again after
+ * a reconnect: STATE {"state":"values"}, whose body is what is there now. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
                                          size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);

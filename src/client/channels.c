@@ -126,14 +126,18 @@ static void count_down(happn_client *client, struct client_subscription *subscri
     }
 }
 
-static void deliver_one(happn_client *client, struct client_subscription *subscription, struct str data, struct str meta)
+static bool may_hear(const happn_client *client, const struct client_subscription *subscription)
 {
     bool too_early = !subscription->is_answered && subscription->wants_initial;
-    if (subscription->is_dead || too_early || client->is_closing) {
-        return;
+    return !subscription->is_dead && !too_early && !client->is_closing;
+}
+
+static void deliver_one(happn_client *client, struct client_subscription *subscription, struct str data, struct str meta)
+{
+    if (may_hear(client, subscription)) {
+        count_down(client, subscription);
+        subscription->event(data.ptr, data.len, meta.ptr, meta.len, subscription->arg);
     }
-    count_down(client, subscription);
-    subscription->event(data.ptr, data.len, meta.ptr, meta.len, subscription->arg);
 }
 
 void channels_deliver(happn_client *client, struct str text, struct str data, struct str meta)
@@ -153,6 +157,7 @@ void channels_deliver(happn_client *client, struct str text, struct str data, st
 
 /* --- on */
 
+/* Initial values use up nothing of a count, as in the original. */
 static void emit_initial(happn_client *client, struct client_subscription *subscription, struct str list)
 {
     struct json_iter it = json_iter(list);
@@ -167,8 +172,9 @@ static void emit_initial(happn_client *client, struct client_subscription *subsc
         json_add_open_object(&item, it.value, "_meta", &has_members);
         buf_add_char(&item, '}');
         struct str meta = json_get(it.value, "_meta");
-        if (item.status == HAPPN_OK) {
-            deliver_one(client, subscription, buf_str(&item), str_is_set(meta) ? meta : STR_LIT("{}"));
+        meta = str_is_set(meta) ? meta : STR_LIT("{}");
+        if (item.status == HAPPN_OK && may_hear(client, subscription)) {
+            subscription->event(item.ptr, item.len, meta.ptr, meta.len, subscription->arg);
         }
     }
     buf_fini(&item);
@@ -298,7 +304,8 @@ static struct client_subscription *new_subscription(happn_client *client, struct
     int64_t count = json_int(client_options(options, "count"), 0);
     subscription->left = count > 0 ? count : 0;
     subscription->emits_initial = json_true(client_options(options, "initialEmit"));
-    subscription->wants_initial = subscription->emits_initial || json_true(client_options(options, "initialCallback"));
+    subscription->calls_initial = json_true(client_options(options, "initialCallback"));
+    subscription->wants_initial = subscription->emits_initial || subscription->calls_initial;
     return subscription;
 }
 
@@ -380,16 +387,31 @@ static void refused_again(happn_client *client, struct client_subscription *subs
     client_lost(client, status, why);
 }
 
+/* What is there now: nobody knows what changed while the connection was away. */
+static void tell_values_again(happn_client *client, struct client_subscription *subscription, const happn_result *result)
+{
+    if (subscription->emits_initial) {
+        emit_initial(client, subscription, str_make(result->data, result->data_len));
+    }
+    bool wants_list = subscription->calls_initial && client->again_values != NULL && may_hear(client, subscription);
+    if (wants_list) {
+        client->again_values((int64_t)subscription->node.id, result->data, result->data_len, subscription->arg, client->again_values_arg);
+    }
+}
+
 static bool answered_again(happn_client *client, struct pending *pending, const happn_result *result)
 {
     struct client_subscription *subscription = pending->context;
     bool was_dead = subscription->is_dead;
+    client->delivering++; /* the callbacks below may end it */
     subscription->is_answered = true;
-    client->resubscribing--;
     if (result->status == HAPPN_OK) {
         keep_reference(client, subscription, result);
+        tell_values_again(client, subscription, result);
     }
     go_on_with_off(client, subscription, result->status);
+    client->delivering--;
+    client->resubscribing--;
     if (result->status != HAPPN_OK && !was_dead && !client->is_losing && !client->is_closing) {
         refused_again(client, subscription, result);
     } else if (client->resubscribing == 0 && !client->is_losing && !client->is_closing) {
@@ -398,19 +420,18 @@ static bool answered_again(happn_client *client, struct pending *pending, const 
     if (was_dead) {
         release(client, subscription);
     }
+    sweep(client);
     return false;
 }
 
-/* The options as they were, but for initial values (they have been told) and the count, of which some may be used up. */
+/* The options as they were, but for the count, of which some may be used up. */
 static void write_options(struct buf *out, const struct client_subscription *subscription)
 {
     struct json_iter it = json_iter(str_of(subscription->options));
     bool has_members = false;
     buf_add_char(out, '{');
     while (subscription->options != NULL && json_next(&it)) {
-        bool is_spent = json_text_is(it.key, STR_LIT("initialEmit")) || json_text_is(it.key, STR_LIT("initialCallback")) ||
-                        json_text_is(it.key, STR_LIT("count"));
-        if (!is_spent) {
+        if (!json_text_is(it.key, STR_LIT("count"))) {
             buf_add_text(out, has_members ? ",\"" : "\"");
             buf_add_str(out, it.key);
             buf_add_lit(out, "\":");
@@ -463,7 +484,7 @@ static void visit_again(struct idmap_node *node, void *arg)
     if (again->status == HAPPN_OK) {
         memory_free(again->client->allocator, subscription->reference);
         subscription->reference = NULL;
-        subscription->is_answered = subscription->wants_initial = subscription->emits_initial = false;
+        subscription->is_answered = false;
         again->client->resubscribing++;
     }
 }
@@ -478,13 +499,25 @@ happn_status channels_subscribe_again(happn_client *client)
 
 /* --- off */
 
+/* Without a connection, and before the subscriptions are asked for again: what is taken off now just is not made again. */
+static bool is_away(const happn_client *client)
+{
+    return client->is_down && !client->is_closing && (client->resubscribing == 0 || client->is_losing);
+}
+
+/* Subscriptions can be ended as soon as they are asked for again, before the connection counts as back. */
+static happn_status check_off(const happn_client *client)
+{
+    bool is_over = client->is_closing || client->is_ended;
+    return is_over || (client->link == NULL && !client->is_down) ? HAPPN_E_CLOSED : HAPPN_OK;
+}
+
 happn_status happn_client_off(happn_client *client, int64_t handle, happn_result_fn done, void *arg)
 {
     if (client == NULL) {
         return HAPPN_E_ARGUMENT;
     }
-    bool is_away = client->is_down && !client->is_closing; /* then it just is not made again */
-    happn_status status = is_away ? HAPPN_OK : client_check(client);
+    happn_status status = check_off(client);
     struct idmap_node *node = status == HAPPN_OK ? idmap_find(&client->subscriptions, (uint64_t)handle) : NULL;
     if (node == NULL) {
         return status != HAPPN_OK ? status : HAPPN_E_NOT_FOUND;
@@ -496,7 +529,7 @@ happn_status happn_client_off(happn_client *client, int64_t handle, happn_result
     }
     if (!subscription->is_answered) {
         subscription->off = pending;
-    } else if (is_away) {
+    } else if (is_away(client)) {
         request_answer_later(client, pending);
     } else if ((status = ask_off(client, subscription, pending)) != HAPPN_OK) {
         request_free(client, pending);
@@ -586,6 +619,10 @@ static void visit_channel_match(struct idmap_node *node, void *arg)
         !wildcard_matches(WILDCARD_STRING, off->pattern, path, 0)) {
         return;
     }
+    if (is_away(off->client)) {
+        end_channel(off->client, channel);
+        return;
+    }
     off->status = off_channel(off->client, off->group, channel->text, off->done, off->arg);
     if (off->status == HAPPN_OK) {
         end_channel(off->client, channel);
@@ -606,7 +643,7 @@ static void visit_channel_end(struct idmap_node *node, void *arg)
 
 static happn_status off_all(happn_client *client, struct off_group *group, happn_result_fn done, void *arg)
 {
-    happn_status status = off_channel(client, group, STR_LIT("*"), done, arg);
+    happn_status status = is_away(client) ? HAPPN_OK : off_channel(client, group, STR_LIT("*"), done, arg);
     if (status == HAPPN_OK) {
         idmap_each(&client->channels, visit_channel_end, client);
     }
@@ -628,7 +665,7 @@ happn_status happn_client_off_path(happn_client *client, const char *path, happn
     if (client == NULL || path == NULL) {
         return HAPPN_E_ARGUMENT;
     }
-    happn_status status = client_check(client);
+    happn_status status = check_off(client);
     struct off_group *group = status == HAPPN_OK ? memory_zalloc(client->allocator, sizeof *group) : NULL;
     if (group == NULL) {
         return status != HAPPN_OK ? status : HAPPN_E_MEMORY;

@@ -200,6 +200,12 @@ void happn_client_on_connection(happn_client *client, happn_connection_fn change
     client->watch_arg = arg;
 }
 
+void happn_client_on_values(happn_client *client, happn_values_fn told, void *arg)
+{
+    client->again_values = told;
+    client->again_values_arg = arg;
+}
+
 /* --- the first words */
 
 static bool login_answered(happn_client *client, struct pending *pending, const happn_result *result)

@@ -51,7 +51,8 @@ struct client_subscription {
     struct pending *off;   /* an off that came before the server had answered the on */
     int64_t left;          /* events until it ends itself; 0: no limit */
     char *options;         /* as they were given, to subscribe again; NULL: none, or a connection that is made once */
-    bool is_answered, is_dead, wants_initial, emits_initial;
+    bool is_answered, is_dead;
+    bool emits_initial, calls_initial, wants_initial; /* wants: either; events wait for the answer */
 };
 
 /* All subscriptions with the same text, such as "/SET@/a/b". */
@@ -82,6 +83,8 @@ struct happn_client {
     char *introduction;             /* the text of the options: every login needs it */
     happn_connection_fn watch;
     void *watch_arg;
+    happn_values_fn again_values;
+    void *again_values_arg;
     int64_t attempt;                /* since the connection was lost; 0: it stands */
     uint64_t wait_ms;               /* before it */
     size_t resubscribing;           /* subscriptions that wait for the server */

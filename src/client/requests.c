@@ -222,7 +222,8 @@ void requests_fail_all(happn_client *client, const happn_error *error)
                           (usual->first != NULL && usual->first->node.id <= special->first->node.id);
         fail_first(client, from_usual ? usual : special, error);
     }
-    while (client->local.first != NULL) {
+    bool is_over = client->is_closing || client->is_ended; /* else what is answered here is true all the same */
+    while (is_over && client->local.first != NULL) {
         fail_first(client, &client->local, error);
     }
 }

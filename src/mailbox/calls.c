@@ -330,6 +330,17 @@ static void on_connection(const happn_connection *connection, void *arg)
     buf_fini(&meta);
 }
 
+/* What a subscription with initialCallback finds after a reconnect. */
+static void on_values(int64_t handle, const char *data, size_t data_len, void *event_arg, void *arg)
+{
+    struct ticket *ticket = event_arg;
+    (void)handle, (void)arg;
+    struct mail *mail = mailbox_new_mail(HAPPN_EV_STATE, ticket->node.id, STR_LIT("{\"state\":\"values\"}"), str_make(data, data_len));
+    if (mail != NULL) {
+        mailbox_post(ticket->mailbox, mail);
+    }
+}
+
 static void on_connected(happn_status status, const happn_error *error, void *arg)
 {
     struct call *call = arg;
@@ -377,6 +388,7 @@ static void run_client_open(struct call *call)
     }
     happn_client_on_end(ticket->client, on_client_ended, ticket);
     happn_client_on_connection(ticket->client, on_connection, ticket);
+    happn_client_on_values(ticket->client, on_values, NULL);
 }
 
 static void run_client_close(struct call *call)

@@ -19,7 +19,8 @@ static happn_client *client;
 static char asked[20][600]; /* the `on` requests */
 static int ons, offs, logins, ends, events, lost, retries, back, is_closed;
 static int64_t attempt, waits[20];
-static bool refuses_login, refuses_on, is_deaf, is_rude;
+static bool refuses_login, refuses_on, is_deaf, is_rude, holds_ons;
+static const char *there; /* the answer to `on`, instead of an id */
 static happn_status connected;
 static char end_reason[300];
 
@@ -43,7 +44,10 @@ static void answer_on(struct websocket_server *from, struct str text)
     char data[60];
     snprintf(asked[ons % 20], sizeof asked[0], "%.*s", (int)text.len, text.ptr);
     snprintf(data, sizeof data, "{\"id\":\"handle/%d\"}", ++ons);
-    answer(from, text, data, refuses_on ? ",\"error\":{\"name\":\"AccessDenied\",\"code\":403,\"message\":\"unauthorized\"}" : "");
+    if (holds_ons) {
+        return;
+    }
+    answer(from, text, there != NULL ? there : data, refuses_on ? ",\"error\":{\"name\":\"AccessDenied\",\"code\":403,\"message\":\"unauthorized\"}" : "");
 }
 
 static void on_frame(struct websocket_server *from, int opcode, struct str text)
@@ -76,7 +80,8 @@ static int set_up(void **state)
     server.on_frame = on_frame;
     ons = offs = logins = ends = events = lost = retries = back = is_closed = 0;
     attempt = 0;
-    refuses_login = refuses_on = is_deaf = is_rude = false;
+    refuses_login = refuses_on = is_deaf = is_rude = holds_ons = false;
+    there = NULL;
     connected = HAPPN_PENDING;
     client = NULL;
     end_reason[0] = '\0';
@@ -208,13 +213,97 @@ static void subscriptions_are_made_again(void **state)
     assert_int_equal(logins, 2);
     assert_int_equal(ons, 5); /* three, then two */
     assert_true(was_asked(3, "\"path\":\"/SET@/a/*\""));
-    assert_true(was_asked(3, "\"merge\":true,\"depth\":3,\"count\":6}"));
+    assert_true(was_asked(3, "\"merge\":true,\"depth\":3,\"initialEmit\":true,\"count\":6}"));
     assert_true(was_asked(3, "\"path\":\"/ALL@/b\""));
-    assert_false(was_asked(3, "initialEmit"));
+    assert_true(was_asked(3, "\"initialEmit\":true"));
     websocket_server_text(&server, "{\"data\":{},\"_meta\":{\"type\":\"data\",\"channel\":\"/SET@/a/*\"}}");
     UNTIL(events == 2);
     (void)subscribe("/d", NULL); /* everything works as before */
     assert_int_equal(ends, 0);
+}
+
+static char values[300];
+static int64_t values_of;
+static int events_before_back;
+
+static void on_values(int64_t handle, const char *data, size_t len, void *event_arg, void *arg)
+{
+    (void)event_arg, (void)arg;
+    values_of = handle;
+    snprintf(values, sizeof values, "%.*s", (int)len, data);
+}
+
+static void note_back(const happn_connection *connection, void *arg)
+{
+    events_before_back = connection->state == HAPPN_CONNECTION_BACK ? events : events_before_back;
+    on_connection(connection, arg);
+}
+
+static void what_is_there_is_told_again(void **state)
+{
+    (void)state;
+    start(",\"reconnect\":true,\"reconnectMin\":2");
+    happn_client_on_values(client, on_values, NULL);
+    happn_client_on_connection(client, note_back, NULL);
+    there = "[{\"n\":1,\"_meta\":{\"path\":\"/a/1\"}},{\"n\":2,\"_meta\":{\"path\":\"/a/2\"}}]";
+    (void)subscribe("/a/*", "{\"initialEmit\":true,\"count\":2}");
+    int64_t list = subscribe("/a/*", "{\"initialCallback\":true,\"event_type\":\"set\"}");
+    assert_int_equal(events, 2); /* initial values are none of the two */
+    assert_int_equal(values_of, 0); /* the first time it is the answer's */
+    there = "[{\"n\":3,\"_meta\":{\"path\":\"/a/3\"}}]";
+    websocket_server_drop(&server);
+    UNTIL(back == 1);
+    assert_int_equal(events_before_back, 3);
+    assert_int_equal(events, 3);
+    assert_int_equal(values_of, list);
+    assert_string_equal(values, there);
+    assert_true(was_asked(2, "\"count\":2}"));
+}
+
+static void taking_off_while_away(void **state)
+{
+    (void)state;
+    happn_status statuses[4] = {HAPPN_PENDING, HAPPN_PENDING, HAPPN_PENDING, HAPPN_PENDING};
+    start(",\"reconnect\":true,\"reconnectMin\":2");
+    (void)subscribe("/a/1", NULL);
+    (void)subscribe("/a/2", "{\"event_type\":\"set\"}");
+    (void)subscribe("/b", NULL);
+    websocket_server_drop(&server);
+    UNTIL(lost == 1);
+    assert_int_equal(happn_client_off_path(client, "/a/*", on_result, &statuses[0]), HAPPN_OK);
+    assert_int_equal(happn_client_off_path(client, "/nothing", on_result, &statuses[1]), HAPPN_OK);
+    UNTIL(back == 1);
+    assert_int_equal(statuses[0], HAPPN_OK);
+    assert_int_equal(statuses[1], HAPPN_OK);
+    assert_int_equal(ons, 4);
+    assert_true(was_asked(3, "/ALL@/b"));
+    assert_int_equal(offs, 0); /* nothing to tell the server */
+    websocket_server_drop(&server);
+    UNTIL(lost == 2);
+    assert_int_equal(happn_client_off_path(client, "*", on_result, &statuses[2]), HAPPN_OK);
+    close_client(); /* before anybody was told */
+    assert_true(statuses[2] == HAPPN_OK || statuses[2] == HAPPN_E_CLOSED);
+}
+
+static void taking_off_while_it_subscribes_again(void **state)
+{
+    (void)state;
+    happn_status one = HAPPN_PENDING, all = HAPPN_PENDING;
+    start(",\"reconnect\":true,\"reconnectMin\":2");
+    int64_t first = subscribe("/a", NULL);
+    (void)subscribe("/b", NULL);
+    holds_ons = true;
+    websocket_server_drop(&server);
+    UNTIL(ons == 4); /* asked, not answered */
+    assert_int_equal(happn_client_off(client, first, on_result, &one), HAPPN_OK);
+    assert_int_equal(happn_client_off_path(client, "*", on_result, &all), HAPPN_OK);
+    UNTIL(all != HAPPN_PENDING);
+    assert_int_equal(all, HAPPN_OK);
+    holds_ons = false;
+    websocket_server_drop(&server); /* with both still unanswered */
+    UNTIL(back == 1);
+    assert_int_equal(one, HAPPN_OK);
+    assert_int_equal(ons, 4); /* there is nothing left to be made again */
 }
 
 static void waits_grow_up_to_a_limit_and_attempts_end(void **state)
@@ -435,6 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(subscriptions_are_made_again),
+        TEST(what_is_there_is_told_again), TEST(taking_off_while_away), TEST(taking_off_while_it_subscribes_again),
         TEST(waits_grow_up_to_a_limit_and_attempts_end),
         TEST(a_server_that_comes_back),
         TEST(who_must_not_come_back_does_not),

@@ -3,6 +3,8 @@
 
 const assert = require('assert');
 const { spawnSync } = require('child_process');
+const fs = require('fs');
+const os = require('os');
 const path = require('path');
 const { test } = require('node:test');
 
@@ -137,6 +139,41 @@ test('a lost connection is made again, with its subscriptions (21)', async () =>
   await second.stop({ reconnect: false });
   assert.match(await ended, /disconnect/);
   await client.disconnect();
+});
+
+test('what changed while the connection was away is told', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-node-'));
+  const config = { services: { data: { config: { filename: path.join(folder, 'documents.db') } } } };
+  const first = await happn.service.create({ port: 0, ...config });
+  const client = await happn.connect({ port: first.port, reconnect: true, reconnectMin: 20 });
+  const next = (name) => new Promise((resolve) => client.onEvent(name, resolve));
+  const told = [];
+  await client.set('/v/1', { n: 1 });
+  await client.on('/v/*', { initialEmit: true }, (data, meta) => told.push([meta.path, data.n]));
+  const handle = await client.on('/v/*', { initialCallback: true }, () => {});
+  const gone = await client.on('/gone/*', { initialEmit: true }, () => assert.fail('it was taken off'));
+  client.onEvent('initial-values', ({ values, ...rest }) => told.push({ ...rest, paths: values.map((item) => item._meta.path) }));
+  client.onEvent('reconnect-successful', () => told.push('back'));
+  const [lost, back] = [next('connection-lost'), next('reconnect-successful')];
+  await first.stop();
+  await lost;
+  assert.strictEqual(typeof gone, 'number');
+  await client.offPath('/gone*');
+  const elsewhere = await happn.service.create({ port: 0, ...config });
+  const other = await elsewhere.client();
+  await other.remove('/v/1');
+  await other.set('/v/2', { n: 2 });
+  await other.set('/gone/1', { n: 2 });
+  await elsewhere.stop();
+  const second = await happn.service.create({ port: first.port, ...config });
+  await back;
+  assert.deepStrictEqual(told.shift(), ['/v/1', 1]);
+  assert.strictEqual(told.pop(), 'back');
+  told.sort((a, b) => Array.isArray(b) - Array.isArray(a)); // which of the two comes first is open
+  assert.deepStrictEqual(told, [['/v/2', 2], { handle, path: '/v/*', paths: ['/v/2'] }]);
+  await client.disconnect();
+  await second.stop();
+  fs.rmSync(folder, { recursive: true });
 });
 
 function run(text) {

@@ -199,6 +199,8 @@ class Subscription:
         self.path = path
         #: What the server answered: with initialCallback the documents that were there.
         self.initial: Any = None
+        #: With initialCallback and reconnect=True: called with the documents that are there when it is made again (`initial` has them, too).
+        self.on_values: Callable[[Any], Any] | None = None
         self._ticket = self._hub.ticket()
         self._hub.handlers[self._ticket] = self._on_event
         try:
@@ -216,6 +218,10 @@ class Subscription:
     def _on_event(self, kind: int, status: int, meta: str, body: str) -> None:
         if kind == _END:
             self._ended = True
+        elif kind == _STATE:
+            self.initial = json.loads(body)
+            if self.on_values is not None:
+                self._run(self.on_values(self.initial))
         elif self._handler is None:
             self._events.append(Event(body, meta))
         else:

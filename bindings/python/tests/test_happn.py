@@ -5,6 +5,7 @@ import gc
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 import unittest
 import weakref
@@ -166,6 +167,37 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
             await second.close(reconnect=False)
         self.assertIn("disconnect", await ended)
         await client.close()
+
+    async def test_what_changed_while_away_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            config = {"services": {"data": {"config": {"filename": str(Path(folder, "documents.db"))}}}}
+            first = await happn.Service({"port": 0, **config}).start()
+            news: asyncio.Queue[dict] = asyncio.Queue()
+            told, lists = [], []
+            client = await happn.connect(port=first.port, reconnect=True, reconnectMin=20).open()
+            client.on_connection = lambda what: (told.append(what["state"]), news.put_nowait(what))
+            await client.set("/v/1", {"n": 1})
+            await client.on("/v/*", lambda event: told.append((event.path, event.data["n"])), initialEmit=True)
+            whole = await client.on("/v/*", lambda event: None, initialCallback=True)
+            whole.on_values = lists.append
+            given_up = await client.on("/v/*", lambda event: told.append("an event of one that was taken off"))
+            await first.close()
+            await news.get()
+            await given_up.off()
+            async with happn.Service({"port": 0, **config}) as elsewhere, elsewhere.client() as other:
+                await other.remove("/v/1")
+                await other.set("/v/2", {"n": 2})
+            async with happn.Service({"port": first.port, **config}):
+                while (await news.get())["state"] != "back":
+                    pass
+                self.assertEqual(told[0], ("/v/1", 1))
+                self.assertEqual(told[-2:], [("/v/2", 2), "back"])
+                self.assertEqual([item["_meta"]["path"] for item in whole.initial], ["/v/2"])
+                self.assertEqual(lists, [whole.initial])
+                await client.set("/v/2", {"n": 3})
+                await client.get("/v/2")
+                self.assertEqual(told[-1], ("/v/2", 3))
+                await client.close()
 
     async def test_handlers_are_released(self):
         class Watched:
