@@ -212,7 +212,7 @@ static void not_found(happn_http *http)
 
 static int route(happn_http *http)
 {
-    http->is_routing = true;
+    http->is_routing = http->is_routed = true;
     if (http->wsi != NULL) {
         lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
     }
@@ -304,7 +304,7 @@ void http_gone(struct connection *connection)
     http->wsi = NULL;
     if (http->is_streaming) {
         http_stream_gone(http);
-    } else if (http->is_answered) {
+    } else if (http->is_answered || !http->is_routed) {
         http_free(http);
     }
 }

@@ -19,6 +19,7 @@ struct happn_http {
     struct buf answer;  /* all of it, with LWS_PRE in front */
     struct identity *identity;
     const char *reason; /* phrase; NULL: the usual one */
+    bool is_routed;     /* somebody will answer it; before that it is ours to free */
     bool is_routing;    /* in core_route: the answer is sent when it returns */
     bool is_answered;
     bool is_encrypted;
