@@ -22,15 +22,16 @@ HAPPN_API const char *happn_http_body(const happn_http *http, size_t *len);
 HAPPN_API const char *happn_http_header(const happn_http *http, const char *name, size_t *len);
 HAPPN_API const char *happn_http_address(const happn_http *http);
 
-/* Adds a header to the answer, before respond. E_ARGUMENT for line breaks in it. Copied. */
+/* Adds a header to the answer, before respond. E_ARGUMENT: the name is no name of a header, is Content-Length or Transfer-Encoding (those are not
+ * the route's), or the value has line breaks. Copied. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_http_add_header(happn_http *http, const char *name, const char *value);
 
-/* Sends the answer; content_type NULL means application/json. Copies. http is gone afterwards. */
+/* Sends the answer. status is between 200 and 599, of any other it becomes 500; content_type NULL means application/json. Copies. http is gone afterwards. */
 HAPPN_API void happn_http_respond(happn_http *http, int status, const char *content_type, const void *body, size_t len);
 
 /* An answer in parts, in place of respond: begin, any number of writes, end. Only on the loop's thread.
- * begin sends the head; content_type NULL means application/json. E_CLOSED: the client has left; E_ARGUMENT: it was answered already, or the type
- * has line breaks. Then respond or end is still due. */
+ * begin sends the head; content_type NULL means application/json. E_CLOSED: the client has left; E_ARGUMENT: it was answered already, the status
+ * is not between 200 and 599, or the type has line breaks. A client that asked with HEAD, and one that gets 204 or 304, is sent no parts. Then respond or end is still due. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_http_begin(happn_http *http, int status, const char *content_type);
 /* Copies. HAPPN_PENDING: taken, but wait for progress before the next one; E_CLOSED: the client has left. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_http_write(happn_http *http, const void *bytes, size_t len);

@@ -11,6 +11,7 @@
 #include "net/local.h"
 #include "net/secured.h"
 #include "net/static.h"
+#include "security/header.h"
 #include "security/http_path.h"
 #include "security/identity.h"
 
@@ -132,9 +133,19 @@ static const char *reason_of(int status)
     return "Status";
 }
 
-static bool has_body(int status)
+static bool may_have_body(int status)
 {
-    return status >= 200 && status != 204 && status != 304;
+    return status != 204 && status != 304;
+}
+
+bool http_is_status(int status)
+{
+    return status >= 200 && status <= 599;
+}
+
+bool http_has_body(const happn_http *http, int status)
+{
+    return may_have_body(status) && strcmp(http->method, "HEAD") != 0;
 }
 
 void http_compose_head(happn_http *http, int status, const char *type, const char *length)
@@ -142,7 +153,7 @@ void http_compose_head(happn_http *http, int status, const char *type, const cha
     struct buf *out = &http->answer;
     out->len = buf_reserve(out, LWS_PRE) ? LWS_PRE : 0;
     buf_add_format(out, "HTTP/1.1 %d %s\r\n", status, http->reason != NULL ? http->reason : reason_of(status));
-    if (has_body(status)) {
+    if (may_have_body(status)) {
         buf_add_format(out, "Content-Type: %s\r\n%s", type != NULL ? type : "application/json", length);
     }
     if (http_is_encrypted(http)) { /* a browser that came once does not try without TLS again */
@@ -161,7 +172,7 @@ static void compose(happn_http *http, int status, const char *type, const void *
     snprintf(length, sizeof length, "Content-Length: %zu\r\n", len);
     buf_reserve(&http->answer, LWS_PRE + 256 + http->headers.len + len);
     http_compose_head(http, status, type, length);
-    if (has_body(status) && strcmp(http->method, "HEAD") != 0) {
+    if (http_has_body(http, status)) {
         buf_add(&http->answer, body, len);
     }
 }
@@ -247,12 +258,14 @@ int http_request(struct listener *listener, struct lws *wsi, struct connection *
         return refuse(http, 400, error.message);
     }
     struct str length = copy_token(http, WSI_TOKEN_HTTP_CONTENT_LENGTH);
-    bool may_have_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
+    bool is_coded = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    bool takes_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
                          strcmp(http->method, "PATCH") == 0;
     if (!str_is_set(length)) {
-        return may_have_body || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0
-                   ? refuse(http, 411, "send a Content-Length\n")
-                   : route(http);
+        return takes_body || is_coded ? refuse(http, 411, "send a Content-Length\n") : route(http);
+    }
+    if (is_coded) { /* a proxy before us may have believed the other one */
+        return refuse(http, 400, "send a Content-Length or a Transfer-Encoding, not both\n");
     }
     char *end;
     unsigned long long expected = strtoull(length.ptr, &end, 10);
@@ -427,9 +440,15 @@ const char *happn_http_header(const happn_http *http, const char *name, size_t *
     return give(str_make(text, (size_t)size), len);
 }
 
+/* How long an answer is, is ours to say: two headers about it would be read differently by different clients. */
+static bool is_framing(const char *name)
+{
+    return strcasecmp(name, "content-length") == 0 || strcasecmp(name, "transfer-encoding") == 0;
+}
+
 happn_status happn_http_add_header(happn_http *http, const char *name, const char *value)
 {
-    if (name[0] == '\0' || strpbrk(name, "\r\n: ") != NULL || strpbrk(value, "\r\n") != NULL) {
+    if (!header_is_name(str_of(name)) || is_framing(name) || strpbrk(value, "\r\n") != NULL) {
         return HAPPN_E_ARGUMENT;
     }
     buf_add_format(&http->headers, "%s: %s\r\n", name, value);
@@ -446,6 +465,7 @@ void happn_http_respond(happn_http *http, int status, const char *content_type, 
         http_free(http);
         return;
     }
+    status = http_is_status(status) ? status : 500;
     if (content_type != NULL && strpbrk(content_type, "\r\n") != NULL) {
         content_type = "application/octet-stream";
     }

@@ -25,12 +25,16 @@ struct happn_http {
     bool is_encrypted;
     bool close_after;
     /* an answer in parts (http_stream.c) */
-    bool is_streaming, is_chunked, is_ended, is_failed;
+    bool is_streaming, is_chunked, is_bodiless, is_ended, is_failed;
     void (*progress)(happn_http *http, happn_status status, void *arg);
     void *progress_arg;
 };
 
 void http_free(happn_http *http);
+/* One that an answer can have: what is below 200 would be no answer. */
+bool http_is_status(int status);
+/* An answer with this status to this request has a body. */
+bool http_has_body(const happn_http *http, int status);
 /* The head of the answer, behind LWS_PRE; length: the header that says how long it is, with its line break, "" for none. */
 void http_compose_head(happn_http *http, int status, const char *type, const char *length);
 /* Gives the whole answer to who has asked within the process; frees. Returns 0. */

@@ -16,7 +16,7 @@ static bool is_old(const happn_http *http)
 
 happn_status happn_http_begin(happn_http *http, int status, const char *content_type)
 {
-    if (http->is_answered) {
+    if (http->is_answered || !http_is_status(status)) {
         return HAPPN_E_ARGUMENT;
     }
     if (http->wsi == NULL && http->local == NULL) {
@@ -26,6 +26,7 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
         return HAPPN_E_ARGUMENT;
     }
     http->is_answered = http->is_streaming = true;
+    http->is_bodiless = !http_has_body(http, status);
     http->is_chunked = http->local == NULL && !is_old(http);
     http->close_after = http->close_after || (!http->is_chunked && http->local == NULL);
     http_compose_head(http, status, content_type, http->is_chunked ? "Transfer-Encoding: chunked\r\n" : "");
@@ -37,7 +38,7 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
 
 static void add_part(happn_http *http, struct str part)
 {
-    if (part.len == 0 || strcmp(http->method, "HEAD") == 0) {
+    if (part.len == 0 || http->is_bodiless) {
         return;
     }
     if (http->is_chunked) {
@@ -91,7 +92,7 @@ void happn_http_end(happn_http *http, int failed)
         }
         return;
     }
-    if (http->is_chunked && !http->is_failed) {
+    if (http->is_chunked && !http->is_bodiless && !http->is_failed) {
         buf_add_lit(&http->answer, "0\r\n\r\n");
     }
     lws_callback_on_writable(http->wsi);

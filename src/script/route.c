@@ -301,8 +301,8 @@ static void take_answer(lua_State *L, struct task *task)
     bool has_status = count > 1 || lua_isinteger(L, AT_RESULT);
     if (has_status) {
         lua_Integer status = lua_isinteger(L, AT_RESULT) ? lua_tointeger(L, AT_RESULT) : 0;
-        if (status < 100 || status > 599) {
-            luaL_error(L, "route \"%s\": a status is a whole number from 100 to 599", task->route->key);
+        if (status < 200 || status > 599) {
+            luaL_error(L, "route \"%s\": a status is a whole number from 200 to 599", task->route->key);
         }
         task->status = (int)status;
         value = AT_RESULT + 1;

@@ -237,9 +237,11 @@ static void take_headers(lua_State *L, struct task *task, int table)
     luaL_checktype(L, -1, LUA_TTABLE);
     int headers = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, headers) != 0; lua_pop(L, 1)) {
-        bool is_text = lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING;
-        if (!is_text || happn_http_add_header(task->http, lua_tostring(L, -2), lua_tostring(L, -1)) != HAPPN_OK) {
-            luaL_error(L, "headers of an answer are texts without line breaks");
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
+            luaL_error(L, "headers of an answer are texts");
+        }
+        if (happn_http_add_header(task->http, lua_tostring(L, -2), lua_tostring(L, -1)) != HAPPN_OK) {
+            luaL_error(L, "the header %s cannot be sent", lua_tostring(L, -2));
         }
     }
 }

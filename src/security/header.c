@@ -57,7 +57,7 @@ struct str bearer_read(struct str authorization)
 }
 
 /* RFC 6265: a name is a token, a value has no blanks, quotes, commas, semicolons or backslashes, an attribute no semicolon. */
-static bool is_name(struct str name)
+bool header_is_name(struct str name)
 {
     for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.ptr[i];
@@ -90,7 +90,7 @@ static void add_attribute(struct buf *out, const char *name, struct str value)
 bool cookie_add(struct buf *out, const struct cookie *cookie)
 {
     static const char *const same_site[] = {"Lax", "Strict", "None"};
-    if (!is_name(cookie->name) || !is_value(cookie->value, "\",;\\") || !is_value(cookie->domain, "\",;\\=/") || !is_value(cookie->path, ";")) {
+    if (!header_is_name(cookie->name) || !is_value(cookie->value, "\",;\\") || !is_value(cookie->domain, "\",;\\=/") || !is_value(cookie->path, ";")) {
         return false;
     }
     buf_add_str(out, cookie->name);

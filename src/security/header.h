@@ -12,6 +12,9 @@ struct str cookie_read(struct str header, struct str name);
 /* The token of "Bearer <token>", whose word may have any case; not set: it is something else. Points into the header. */
 struct str bearer_read(struct str authorization);
 
+/* A name of a header or cookie: a token of RFC 9110. */
+bool header_is_name(struct str name);
+
 enum same_site { SAME_SITE_LAX, SAME_SITE_STRICT, SAME_SITE_NONE };
 
 struct cookie {

@@ -71,3 +71,56 @@ test('who leaves in the middle of a body leaves nothing behind', async (t) => {
   await until(() => sockets(server) <= before);
   await server.stop(); // the leak sanitizer looks
 });
+
+test('a request that says its length in two ways is refused', async (t) => {
+  const server = await start(t, script);
+  const two = 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /r/after HTTP/1.1\r\nHost: a\r\n\r\n';
+  for (const method of ['POST', 'PUT', 'DELETE', 'GET']) {
+    const answer = await raw(server, `${method} /r/body HTTP/1.1\r\nHost: a\r\n${two}`);
+    assert.match(answer, /^HTTP\/1\.1 400 [^]*not both\n$/, method);
+    assert.equal(answer.match(/HTTP\/1\.1/g).length, 1, method);
+  }
+  assert.match(await raw(server, 'POST /r/body HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde'), /^HTTP\/1\.1 400 /);
+  await server.stop();
+});
+
+test('an answer says once how long it is, and one without a body has none', async (t) => {
+  const server = await start(t, `
+    local M = {}
+    M["GET /after"] = function() return "after" end
+    M["GET /length"] = function() return 200, "abc", { ["content-LENGTH"] = "1" } end
+    M["GET /coding"] = function() return 200, "abc", { ["Transfer-Encoding"] = "chunked" } end
+    M["GET /name"] = function() return 200, "abc", { ["x\\ty"] = "1" } end
+    M["GET /stream-length"] = function(req) return req:stream({ headers = { ["content-length"] = "1" } }, function(out) out:write("abc") end) end
+    M["GET /100"] = function() return 100, "abc" end
+    M["GET /101"] = function(req) return req:stream({ status = 101 }, function(out) out:write("abc") end) end
+    M["GET /204"] = function(req) return req:stream({ status = 204 }, function(out) out:write("abc") end) end
+    M["GET /304"] = function(req) return req:stream({ status = 304 }, function(out) out:write("abc") end) end
+    M["GET /stream"] = function(req) return req:stream(function(out) out:write("abc") end) end
+    return M`);
+  /** Both answers over one connection: the second can only be read when the first one ended where it said. */
+  const then = (method, name) => new Promise((resolve, reject) => {
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(`${method} /r/${name} HTTP/1.1\r\nHost: a\r\n\r\n`));
+    let got = '';
+    let asked = false;
+    socket.on('data', (data) => {
+      got += data;
+      if (!asked) socket.write('GET /r/after HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      asked = true;
+      if (got.endsWith('after')) {
+        socket.destroy();
+        resolve(got.slice(0, got.lastIndexOf('HTTP/1.1 200 OK')));
+      }
+    });
+    socket.on('close', () => reject(new Error(`cut off after ${JSON.stringify(got)}`)));
+    socket.on('error', reject);
+  });
+  for (const name of ['length', 'coding', 'name', 'stream-length', '100', '101']) {
+    assert.match(await then('GET', name), /^HTTP\/1\.1 500 [^]*"ScriptError"/, name);
+  }
+  assert.match(await then('GET', '204'), /^HTTP\/1\.1 204 No Content\r\n\r\n$/);
+  assert.match(await then('GET', '304'), /^HTTP\/1\.1 304 Not Modified\r\n\r\n$/);
+  assert.match(await then('HEAD', 'stream'), /^HTTP\/1\.1 200 OK\r\n[^]*Transfer-Encoding: chunked\r\n\r\n$/);
+  assert.match(await then('GET', 'stream'), /\r\n\r\n3\r\nabc\r\n0\r\n\r\n$/);
+  await server.stop();
+});
