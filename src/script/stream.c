@@ -112,18 +112,19 @@ static void add_line(luaL_Buffer *out, const char *name, struct str text)
     luaL_addchar(out, '\n');
 }
 
-/* One `data:` for each line, as the format wants it. */
+/* One `data:` for each line, as the format wants it; a line ends with LF, CR or both, or what is sent could hold fields of its own. */
 static void add_data(luaL_Buffer *out, struct str text)
 {
     for (;;) {
-        const char *end = text.len != 0 ? memchr(text.ptr, '\n', text.len) : NULL;
-        struct str line = str_make(text.ptr, end != NULL ? (size_t)(end - text.ptr) : text.len);
-        line.len -= line.len != 0 && line.ptr[line.len - 1] == '\r';
-        add_line(out, "data: ", line);
-        if (end == NULL) {
+        size_t len = 0;
+        while (len < text.len && text.ptr[len] != '\n' && text.ptr[len] != '\r') {
+            len++;
+        }
+        add_line(out, "data: ", str_make(text.ptr, len));
+        if (len == text.len) {
             return;
         }
-        text = str_skip(text, (size_t)(end - text.ptr) + 1);
+        text = str_skip(text, str_starts(str_skip(text, len), STR_LIT("\r\n")) ? len + 2 : len + 1);
     }
 }
 

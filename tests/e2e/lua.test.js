@@ -363,6 +363,7 @@ test('answers in parts: events as they come, no more than the client reads, and 
         return req:events(function(out)
           out:send({ n = 1 }, { event = "first", id = "7" })
           out:send("two\\nlines")
+          out:send("a\\r\\nb\\rid: 8\\r")
           out:comment("still here")
           happn.sleep(10)
           out:send({ n = 2 })
@@ -396,7 +397,7 @@ test('answers in parts: events as they come, no more than the client reads, and 
   const shared = async (name) => (await (await fetch(url(`shared/${name}`))).json()).value;
   const events = await fetch(url('events'));
   assert.equal(events.headers.get('content-type'), 'text/event-stream');
-  assert.equal(await events.text(), 'event: first\nid: 7\ndata: {"n":1}\n\ndata: two\ndata: lines\n\n: still here\n\ndata: {"n":2}\n\n');
+  assert.equal(await events.text(), 'event: first\nid: 7\ndata: {"n":1}\n\ndata: two\ndata: lines\n\ndata: a\ndata: b\ndata: id: 8\ndata: \n\n: still here\n\ndata: {"n":2}\n\n');
   const csv = await fetch(url('csv'));
   assert.deepEqual([csv.status, csv.headers.get('content-type'), csv.headers.get('x-mine')], [206, 'text/csv', 'yes']);
   assert.equal((await csv.text()).split('\n').length, 1001);
