@@ -33,7 +33,8 @@ HAPPN_API void happn_http_respond(happn_http *http, int status, const char *cont
  * begin sends the head; content_type NULL means application/json. E_CLOSED: the client has left; E_ARGUMENT: it was answered already, the status
  * is not between 200 and 599, or the type has line breaks. A client that asked with HEAD, and one that gets 204 or 304, is sent no parts. Then respond or end is still due. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_http_begin(happn_http *http, int status, const char *content_type);
-/* Copies. HAPPN_PENDING: taken, but wait for progress before the next one; E_CLOSED: the client has left. */
+/* Copies. HAPPN_PENDING: taken, but wait for progress before the next one; E_CLOSED: the client has left; E_LIMIT: not taken, so much waits already
+ * that the service's queueBytes are reached. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_http_write(happn_http *http, const void *bytes, size_t len);
 /* HAPPN_OK: what was written has left; E_CLOSED, once: the client has left, only end is due. Not called within write. */
 HAPPN_API void happn_http_on_progress(happn_http *http, void (*progress)(happn_http *http, happn_status status, void *arg), void *arg);

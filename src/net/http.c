@@ -188,21 +188,20 @@ int http_give_locally(happn_http *http)
     return 0;
 }
 
-/* Writes the answer and ends the transaction; what it returns, the callback of lws returns. */
+/* Writes the answer, or the next part of a long one, and ends the transaction; what it returns, the callback of lws returns. */
 static int send_answer(happn_http *http)
 {
     struct lws *wsi = http->wsi;
     if (http->local != NULL) {
         return http_give_locally(http);
     }
-    bool close_after = http->close_after || http->answer.status != HAPPN_OK;
-    size_t len = http->answer.len - LWS_PRE;
-    int written = -1;
-    if (http->answer.status == HAPPN_OK) {
-        written = lws_write(wsi, (unsigned char *)http->answer.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL);
+    bool close_after = http->close_after;
+    enum http_written written = http->answer.status == HAPPN_OK ? http_write_part(http, true) : HTTP_BROKEN;
+    if (written == HTTP_WAITING) {
+        return 0;
     }
     http_free(http);
-    if (written < (int)len || close_after) {
+    if (written == HTTP_BROKEN || close_after) {
         return -1;
     }
     return lws_http_transaction_completed(wsi) ? -1 : 0;

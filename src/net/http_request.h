@@ -17,6 +17,7 @@ struct happn_http {
     struct buf body;
     struct buf headers; /* of the answer */
     struct buf answer;  /* all of it, with LWS_PRE in front */
+    size_t sent;        /* bytes of it that libwebsockets has, LWS_PRE counted */
     struct identity *identity;
     const char *reason; /* phrase; NULL: the usual one */
     bool is_routed;     /* somebody will answer it; before that it is ours to free */
@@ -26,6 +27,7 @@ struct happn_http {
     bool close_after;
     /* an answer in parts (http_stream.c) */
     bool is_streaming, is_chunked, is_bodiless, is_ended, is_failed;
+    bool is_written;    /* since progress was told */
     void (*progress)(happn_http *http, happn_status status, void *arg);
     void *progress_arg;
 };
@@ -41,6 +43,9 @@ void http_compose_head(happn_http *http, int status, const char *type, const cha
 int http_give_locally(happn_http *http);
 
 /* --- http_stream.c */
+enum http_written { HTTP_BROKEN = -1, HTTP_WAITING, HTTP_WRITTEN };
+/* Writes what is next of the answer. is_end: nothing comes behind it. HTTP_WAITING: the rest goes when the socket takes it. */
+enum http_written http_write_part(happn_http *http, bool is_end);
 int http_stream_writeable(happn_http *http);
 void http_stream_gone(happn_http *http);
 

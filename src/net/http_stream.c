@@ -1,11 +1,40 @@
-/* Answers in parts: what is written goes into the connection's buffer and leaves when the socket takes it. Who writes waits when more than a
+/* How answers leave. A long one goes to libwebsockets a part at a time, each when the one before it is in the socket, and a client that takes
+ * nothing for some time is cut off.
+ *
+ * Answers in parts: what is written goes into the connection's buffer and leaves when the socket takes it. Who writes waits when more than a
  * little lies there, so a slow reader costs no memory. Parts are chunks of HTTP/1.1; to older clients the end of the connection is the end. */
 
 #include <stdio.h>
 
 #include "net/http_request.h"
 
-enum { MOST_WAITING = 65536 };
+enum { MOST_WAITING = 65536, PART = 256 << 10, PATIENCE = 3 };
+
+/* Nobody keeps an answer in our memory by not reading it. A slow line has three times as long for a part as for a request. */
+static void watch_reader(happn_http *http, bool is_waiting)
+{
+    bool is_watched = is_waiting || lws_partial_buffered(http->wsi);
+    lws_set_timeout(http->wsi, is_watched ? PENDING_TIMEOUT_HTTP_CONTENT : NO_PENDING_TIMEOUT,
+                    is_watched ? PATIENCE * http->listener->options.handshake_seconds : 0);
+}
+
+enum http_written http_write_part(happn_http *http, bool is_end)
+{
+    http->sent = http->sent < LWS_PRE ? LWS_PRE : http->sent;
+    size_t left = http->answer.len > http->sent ? http->answer.len - http->sent : 0;
+    size_t len = left < PART ? left : PART;
+    enum lws_write_protocol how = is_end && len == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP;
+    if (len != 0 && lws_write(http->wsi, (unsigned char *)http->answer.ptr + http->sent, len, how) < (int)len) {
+        return HTTP_BROKEN;
+    }
+    http->sent += len;
+    bool is_waiting = len != left || (!is_end && lws_partial_buffered(http->wsi));
+    watch_reader(http, is_waiting);
+    if (is_waiting) {
+        lws_callback_on_writable(http->wsi);
+    }
+    return is_waiting ? HTTP_WAITING : HTTP_WRITTEN;
+}
 
 static bool is_old(const happn_http *http)
 {
@@ -50,6 +79,11 @@ static void add_part(happn_http *http, struct str part)
     }
 }
 
+static size_t waiting_bytes(const happn_http *http)
+{
+    return http->answer.len - (http->sent < LWS_PRE ? LWS_PRE : http->sent);
+}
+
 happn_status happn_http_write(happn_http *http, const void *bytes, size_t len)
 {
     if (!http->is_streaming || http->is_ended) {
@@ -58,7 +92,11 @@ happn_status happn_http_write(happn_http *http, const void *bytes, size_t len)
     if (http->wsi == NULL && http->local == NULL) {
         return HAPPN_E_CLOSED;
     }
+    if (waiting_bytes(http) > http->listener->options.queue_bytes && http->local == NULL) {
+        return HAPPN_E_LIMIT;
+    }
     add_part(http, str_make(bytes, len));
+    http->is_written = true;
     if (http->answer.status != HAPPN_OK) {
         return http->answer.status;
     }
@@ -66,7 +104,7 @@ happn_status happn_http_write(happn_http *http, const void *bytes, size_t len)
         return HAPPN_OK;
     }
     lws_callback_on_writable(http->wsi);
-    return http->answer.len - LWS_PRE > MOST_WAITING ? HAPPN_PENDING : HAPPN_OK;
+    return waiting_bytes(http) > MOST_WAITING ? HAPPN_PENDING : HAPPN_OK;
 }
 
 void happn_http_on_progress(happn_http *http, void (*progress)(happn_http *http, happn_status status, void *arg), void *arg)
@@ -109,24 +147,17 @@ static int finish(happn_http *http)
 
 int http_stream_writeable(happn_http *http)
 {
-    size_t len = http->answer.len > LWS_PRE ? http->answer.len - LWS_PRE : 0;
-    if (http->answer.status != HAPPN_OK) {
-        return -1;
-    }
-    if (len != 0) {
-        bool is_last = http->is_ended;
-        int written = lws_write(http->wsi, (unsigned char *)http->answer.ptr + LWS_PRE, len, is_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP);
-        http->answer.len = LWS_PRE;
-        if (written < (int)len) {
-            return -1;
-        }
+    enum http_written written = http->answer.status == HAPPN_OK ? http_write_part(http, http->is_ended) : HTTP_BROKEN;
+    if (written != HTTP_WRITTEN) {
+        return written == HTTP_BROKEN ? -1 : 0;
     }
     if (http->is_ended) {
         return finish(http);
     }
-    if (lws_partial_buffered(http->wsi)) {
-        lws_callback_on_writable(http->wsi);
-    } else if (http->progress != NULL && len != 0) {
+    http->answer.len = http->sent = LWS_PRE;
+    bool is_news = http->is_written;
+    http->is_written = false;
+    if (http->progress != NULL && is_news) {
         http->progress(http, HAPPN_OK, http->progress_arg);
     }
     return 0;

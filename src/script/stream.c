@@ -76,6 +76,9 @@ static int write_part(lua_State *L, struct task *task, struct str part)
     if (status == HAPPN_E_CLOSED) {
         return gone(L);
     }
+    if (status == HAPPN_E_LIMIT) { /* others than the route's own call write here, and do not wait */
+        return luaL_error(L, "the client does not read what it is sent: services.transport.config.queueBytes was reached");
+    }
     if (status != HAPPN_OK && status != HAPPN_PENDING) {
         return luaL_error(L, "%s", happn_status_text(status));
     }
