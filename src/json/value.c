@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "json/scan.h"
+#include "json/skip.h"
 
 static bool is_space(char c)
 {
@@ -42,34 +43,18 @@ enum json_type json_type_of(struct str value)
     }
 }
 
-/* The end of the string whose opening quote is at p. */
-static const char *string_end(const char *p, const char *end)
-{
-    for (p++; p < end && *p != '"'; p++) {
-        p += *p == '\\';
-    }
-    return p < end ? p + 1 : end;
-}
-
 static const char *value_end(const char *p, const char *end)
 {
-    int depth = 0;
-    while (p < end) {
-        if (*p == '"') {
-            p = string_end(p, end);
-        } else {
-            if (depth == 0 && (*p == ',' || *p == '}' || *p == ']')) {
-                return p;
-            }
-            depth += *p == '{' || *p == '[';
-            depth -= *p == '}' || *p == ']';
-            p++;
-        }
-        if (depth == 0 && (p[-1] == '"' || p[-1] == '}' || p[-1] == ']')) {
-            return p;
-        }
+    if (p < end && *p == '"') {
+        return json_skip_string(p, end);
     }
-    return end;
+    if (p < end && (*p == '{' || *p == '[')) {
+        return json_skip_container(p, end);
+    }
+    while (p < end && *p != ',' && *p != '}' && *p != ']') {
+        p++;
+    }
+    return p;
 }
 
 struct json_iter json_iter(struct str container)
@@ -104,7 +89,7 @@ bool json_next(struct json_iter *it)
         return false;
     }
     if (object) {
-        const char *after = string_end(p, it->end);
+        const char *after = json_skip_string(p, it->end);
         it->key = str_make(p + 1, after - p >= 2 ? (size_t)(after - p) - 2 : 0);
         p = skip_blank(after, it->end);
         p = skip_blank(p < it->end ? p + 1 : p, it->end);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "json/merge.h"
+#include "json/skip.h"
 #include "json/splice.h"
 #include "json/write.h"
 
@@ -108,12 +109,129 @@ static void splices_one_member(void **state)
     buf_fini(&out);
 }
 
+/* Makes JSON text that is full of brackets and quotes where they mean nothing; the numbers come from a small generator. */
+static uint32_t state_of_random = 4711;
+
+static uint32_t draw(uint32_t below)
+{
+    state_of_random = state_of_random * 1664525u + 1013904223u;
+    return (state_of_random >> 8) % below;
+}
+
+static void add_random_string(struct buf *out)
+{
+    static const char *const parts[] = {"a", "[", "]", "{", "}", ",", ":", " ", "\\\"", "\\\\", "\\n", "\\u005b", "é", "0123456789", "\\\\\\\""};
+    buf_add_char(out, '"');
+    for (uint32_t i = draw(6) == 0 ? draw(60) : draw(6); i != 0; i--) {
+        buf_add_text(out, parts[draw(sizeof parts / sizeof parts[0])]);
+    }
+    buf_add_char(out, '"');
+}
+
+static void add_random_value(struct buf *out, int depth)
+{
+    uint32_t kind = draw(depth < 6 ? 6 : 3);
+    bool is_object = kind == 4;
+    if (kind < 2) {
+        add_random_string(out);
+    } else if (kind < 4) {
+        buf_add_text(out, kind == 2 ? "-1.5e3" : "null");
+    } else {
+        buf_add_char(out, is_object ? '{' : '[');
+        for (uint32_t i = 0, count = draw(6); i < count; i++) {
+            buf_add_text(out, i != 0 ? "," : "");
+            if (is_object) {
+                add_random_string(out);
+                buf_add_text(out, draw(2) == 0 ? ":" : " : ");
+            }
+            add_random_value(out, depth + 1);
+        }
+        buf_add_char(out, is_object ? '}' : ']');
+    }
+}
+
+/* Where the value at p ends, one byte after the other. */
+static const char *plain_end(const char *p)
+{
+    int depth = 0;
+    do {
+        if (*p == '"') {
+            for (p++; *p != '"'; p++) {
+                p += *p == '\\';
+            }
+        }
+        depth += *p == '{' || *p == '[' ? 1 : *p == '}' || *p == ']' ? -1 : 0;
+        p++;
+    } while (depth != 0);
+    return p;
+}
+
+/* The fast way over a value ends where the slow one does: at every place in a block, and also when nothing follows. */
+static void skipping_ends_where_the_value_does(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, NULL, 1 << 20);
+    size_t longest = 0;
+    for (int round = 0; round < 20000; round++) {
+        buf_clear(&text);
+        for (uint32_t i = draw(64); i != 0; i--) {
+            buf_add_char(&text, ' ');
+        }
+        size_t start = text.len;
+        bool is_string = draw(4) == 0;
+        if (is_string) {
+            add_random_string(&text);
+        } else {
+            buf_add_char(&text, '[');
+            add_random_value(&text, draw(4));
+            buf_add_text(&text, ",{},");
+            add_random_value(&text, 0);
+            buf_add_char(&text, ']');
+        }
+        size_t end = text.len;
+        longest = end - start > longest ? end - start : longest;
+        for (uint32_t i = draw(3) * draw(70); i != 0; i--) {
+            buf_add_char(&text, "],\"{}"[draw(5)]);
+        }
+        const char *from = text.ptr + start, *limit = text.ptr + text.len;
+        assert_int_equal(json_check(str_make(from, end - start), NULL), HAPPN_OK);
+        assert_ptr_equal(plain_end(from), text.ptr + end);
+        assert_ptr_equal(is_string ? json_skip_string(from, limit) : json_skip_container(from, limit), text.ptr + end);
+    }
+    assert_true(longest > 1000);
+    buf_fini(&text);
+}
+
+/* Text that was cut off is not JSON, and yet nothing is read behind it. */
+static void skipping_never_leaves_the_text(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, NULL, 1 << 20);
+    for (int round = 0; round < 3000; round++) {
+        buf_clear(&text);
+        buf_add_char(&text, '[');
+        add_random_value(&text, 0);
+        add_random_string(&text);
+        size_t len = 1 + draw((uint32_t)text.len);
+        char *copy = malloc(len); /* the sanitizer sees its end */
+        memcpy(copy, text.ptr, len);
+        assert_true(json_skip_container(copy, copy + len) <= copy + len);
+        copy[0] = '"';
+        assert_true(json_skip_string(copy, copy + len) <= copy + len);
+        free(copy);
+    }
+    buf_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_and_invalid),      cmocka_unit_test(deep_and_huge),
         cmocka_unit_test(members_by_name),        cmocka_unit_test(strings_there_and_back),
         cmocka_unit_test(merges_are_shallow),     cmocka_unit_test(splices_one_member),
+        cmocka_unit_test(skipping_ends_where_the_value_does), cmocka_unit_test(skipping_never_leaves_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
