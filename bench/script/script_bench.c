@@ -1,5 +1,5 @@
 /* What a Lua layer adds to a set in memory, in CPU time of this thread; what a suspended call costs in memory.
- * usage: script_bench [sets]     builds with cmake -DHAPPN_BENCH=ON; compare only figures of one run. */
+ * usage: script_bench [sets [bytes]]     with bytes only documents of that size; builds with cmake -DHAPPN_BENCH=ON; compare only figures of one run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +235,10 @@ int main(int argc, char **argv)
 {
     long count = argc > 1 ? atol(argv[1]) : 200000;
     buf_init(&out, NULL, 1 << 26);
+    if (argc > 2) {
+        layers((size_t)atol(argv[2]), count);
+        return 0;
+    }
     layers(100, count);
     layers(18000, count / 20);
     waiting_calls();

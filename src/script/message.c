@@ -1,4 +1,4 @@
-/* Fields are made when they are asked for and kept in a table, so that a change in msg.data is found again afterwards. Secrets
+/* Fields are made when they are asked for and kept as user values, so that a change in msg.data is found again afterwards. Secrets
  * of a login are taken out before a script sees its data and put back behind its changes. */
 
 #include "script/message.h"
@@ -10,7 +10,13 @@
 
 static const char message_key, *const secrets[] = {"password", "token", "digest"};
 
-enum { FIELDS = 1 };
+/* What is kept. */
+enum { NOT_KEPT, DATA, OPTIONS, SESSION, CONTEXT, SLOTS = CONTEXT };
+
+struct message_view {
+    struct task_view base; /* first */
+    bool has_new_data, has_new_options; /* assigned as a whole */
+};
 
 static struct task *check_message(lua_State *L)
 {
@@ -26,41 +32,20 @@ static struct task *check_message(lua_State *L)
 
 void message_push(lua_State *L, struct task *task, int ctx)
 {
-    struct task_view *view = lua_newuserdatauv(L, sizeof *view, 1);
-    view->task = task;
+    struct message_view *view = lua_newuserdatauv(L, sizeof *view, SLOTS);
+    *view = (struct message_view){.base.task = task};
     lua_rawgetp(L, LUA_REGISTRYINDEX, &message_key);
     lua_setmetatable(L, -2);
     if (lua_istable(L, ctx)) {
-        lua_newtable(L);
         lua_pushvalue(L, ctx);
-        lua_setfield(L, -2, "ctx");
-        lua_setiuservalue(L, -2, FIELDS);
+        lua_setiuservalue(L, -2, CONTEXT);
     }
-    task->view = view;
-}
-
-static void push_fields(lua_State *L, int index)
-{
-    if (lua_getiuservalue(L, index, FIELDS) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, index, FIELDS);
-    }
-}
-
-/* Pushes the field's value if it was made or assigned before, nil otherwise. */
-static void push_known(lua_State *L, int index, const char *name)
-{
-    if (lua_getiuservalue(L, index, FIELDS) == LUA_TTABLE) {
-        lua_getfield(L, -1, name);
-        lua_remove(L, -2);
-    }
+    task->view = &view->base;
 }
 
 void message_push_context(lua_State *L, int index)
 {
-    push_known(L, index, "ctx");
+    lua_getiuservalue(L, index, CONTEXT);
 }
 
 /* One whose secrets are taken out. */
@@ -158,11 +143,11 @@ static void get_direction(lua_State *L, struct task *task)
 static const struct field {
     const char *name;
     void (*push)(lua_State *L, struct task *task);
-    bool is_kept; /* the same value each time */
+    int slot; /* the same value each time, when it is one */
 } fields[] = {
-    {"data", push_data, true},       {"path", get_path, false},     {"action", get_action, false},
-    {"session", get_session, true},  {"options", get_options, true}, {"ctx", get_context, true},
-    {"direction", get_direction, false}, {"channel", get_channel, false},
+    {"data", push_data, DATA},       {"path", get_path, NOT_KEPT},  {"action", get_action, NOT_KEPT},
+    {"session", get_session, SESSION}, {"options", get_options, OPTIONS}, {"ctx", get_context, CONTEXT},
+    {"direction", get_direction, NOT_KEPT}, {"channel", get_channel, NOT_KEPT},
 };
 
 static int message_get(lua_State *L)
@@ -179,16 +164,14 @@ static int message_get(lua_State *L)
         if (strcmp(fields[i].name, name) != 0) {
             continue;
         }
-        push_known(L, 1, name);
-        if (!lua_isnil(L, -1)) {
+        int slot = fields[i].slot;
+        if (slot != NOT_KEPT && lua_getiuservalue(L, 1, slot) != LUA_TNIL) {
             return 1;
         }
         fields[i].push(L, task);
-        if (fields[i].is_kept && !lua_isnil(L, -1)) {
-            push_fields(L, 1);
-            lua_pushvalue(L, -2);
-            lua_setfield(L, -2, name);
-            lua_pop(L, 1);
+        if (slot != NOT_KEPT) {
+            lua_pushvalue(L, -1);
+            lua_setiuservalue(L, 1, slot);
         }
         return 1;
     }
@@ -230,11 +213,9 @@ static int message_set(lua_State *L)
         value_push_null(L);
         lua_replace(L, 3);
     }
-    push_fields(L, 1);
-    lua_pushvalue(L, 3);
-    lua_setfield(L, 4, name);
-    lua_pushboolean(L, 1);
-    lua_setfield(L, 4, is_data ? "data assigned" : "options assigned");
+    struct message_view *view = lua_touserdata(L, 1);
+    lua_setiuservalue(L, 1, is_data ? DATA : OPTIONS);
+    *(is_data ? &view->has_new_data : &view->has_new_options) = true;
     return 0;
 }
 
@@ -271,33 +252,30 @@ void message_set_value(lua_State *L, struct task *task, int index)
     }
 }
 
-static bool was_changed(lua_State *L, int table, const char *name, const char *assigned)
+static void write_options(lua_State *L, struct task *task)
 {
-    lua_getfield(L, table, assigned);
-    bool changed = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    lua_getfield(L, table, name);
-    return changed || view_is_changed(L, -1);
+    if (!can_change_options(task->message)) {
+        luaL_error(L, "msg.options cannot be changed here");
+    }
+    struct str json = value_encode(L, -1, "options");
+    happn_status status = happn_message_set_options(task->message, json.ptr, json.len);
+    if (status != HAPPN_OK) {
+        luaL_error(L, "options: %s", happn_status_text(status));
+    }
 }
 
 void message_write_back(lua_State *L, struct task *task, int index)
 {
     index = lua_absindex(L, index);
     int top = lua_gettop(L);
-    if (lua_getiuservalue(L, index, FIELDS) == LUA_TTABLE) {
-        if (was_changed(L, top + 1, "data", "data assigned")) {
-            message_set_value(L, task, -1);
-        }
-        if (was_changed(L, top + 1, "options", "options assigned")) {
-            if (!can_change_options(task->message)) {
-                luaL_error(L, "msg.options cannot be changed here");
-            }
-            struct str json = value_encode(L, -1, "options");
-            happn_status status = happn_message_set_options(task->message, json.ptr, json.len);
-            if (status != HAPPN_OK) {
-                luaL_error(L, "options: %s", happn_status_text(status));
-            }
-        }
+    const struct message_view *view = lua_touserdata(L, index);
+    lua_getiuservalue(L, index, DATA);
+    if (view->has_new_data || view_is_changed(L, -1)) {
+        message_set_value(L, task, -1);
+    }
+    lua_getiuservalue(L, index, OPTIONS);
+    if (view->has_new_options || view_is_changed(L, -1)) {
+        write_options(L, task);
     }
     lua_settop(L, top);
 }
@@ -305,7 +283,7 @@ void message_write_back(lua_State *L, struct task *task, int index)
 void message_keep_state(lua_State *L, struct task *task, int index)
 {
     int top = lua_gettop(L);
-    push_known(L, index, "session");
+    lua_getiuservalue(L, index, SESSION);
     session_write_back(L, task, top + 1);
     lua_settop(L, top);
 }

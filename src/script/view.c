@@ -5,11 +5,19 @@
  * field is the same view and changes in it are found again. Writing puts the value into the overlay. Making text of a view
  * copies what was not touched, byte for byte: numbers keep their digits, nulls and empty lists stay what they were.
  *
- * User values: 1 the text, 2 the overlay (key -> value), 3 new keys in the order they came, 4 the index. */
+ * User values: 1 the text, 2 the overlay (key -> value), 3 new keys in the order they came, 4 the index when it is long. */
 
 #include "script/view.h"
 
 #include "json/write.h"
+
+struct item {
+    struct str key; /* raw; not set in lists */
+    struct str value;
+    bool is_overlaid; /* the overlay has something for it */
+};
+
+enum { FEW = 8 };
 
 struct view {
     struct str text;
@@ -19,11 +27,7 @@ struct view {
     size_t stored;       /* members or elements in the text, once indexed */
     size_t length;       /* elements now */
     struct item *items;  /* the index */
-};
-
-struct item {
-    struct str key; /* raw; not set in lists */
-    struct str value;
+    struct item few[FEW]; /* of most documents */
 };
 
 enum { TEXT = 1, OVERLAY, NEW_KEYS, INDEX, USER_VALUES = INDEX };
@@ -67,7 +71,9 @@ static struct view *check_view(lua_State *L)
 static void push_view(lua_State *L, struct str slice)
 {
     struct view *view = lua_newuserdatauv(L, sizeof *view, USER_VALUES);
-    *view = (struct view){.text = slice, .is_list = json_type_of(slice) == JSON_ARRAY};
+    memset(view, 0, offsetof(struct view, few));
+    view->text = slice;
+    view->is_list = json_type_of(slice) == JSON_ARRAY;
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, TEXT);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &view_key);
@@ -121,8 +127,6 @@ static void set_overlaid(lua_State *L, int view, int key, int value)
     lua_pop(L, 1);
 }
 
-enum { FEW = 16 };
-
 /* The view keeps the new ones; the old ones are collected. */
 static struct item *grow_items(lua_State *L, int at, const struct item *items, size_t count)
 {
@@ -138,20 +142,15 @@ static void build_index(lua_State *L, int at, struct view *view)
     if (view->is_indexed) {
         return;
     }
-    struct item few[FEW], *items = few;
+    struct item *items = view->few;
     size_t count = 0, room = FEW;
     for (struct json_iter it = json_iter(view->text); json_next(&it); count++) { /* once: it may be long */
         if (count == room) {
             items = grow_items(L, at, items, room);
             room *= 2;
         }
-        items[count] = (struct item){it.key, it.value};
+        items[count] = (struct item){it.key, it.value, false};
         view->has_escapes = view->has_escapes || (!view->is_list && str_has(it.key, '\\'));
-    }
-    if (items == few) {
-        items = lua_newuserdatauv(L, count * sizeof *items + 1, 0);
-        memcpy(items, few, count * sizeof *items);
-        lua_setiuservalue(L, at, INDEX);
     }
     view->items = items;
     view->stored = view->length = count;
@@ -159,50 +158,55 @@ static void build_index(lua_State *L, int at, struct view *view)
     vm_charge(L, view->text.len / 32);
 }
 
+static bool has_name(const struct view *view, const struct item *item, struct str name)
+{
+    return view->has_escapes ? json_text_is(item->key, name) : str_equal(item->key, name);
+}
+
 /* Of a doubled name the last wins. */
-static struct str find_member(lua_State *L, const struct view *view, struct str name)
+static struct item *find_member(lua_State *L, struct view *view, struct str name)
 {
     if (view->stored > 64) {
         vm_charge(L, view->stored / 16);
     }
     for (size_t i = view->stored; i-- != 0;) {
-        struct str key = view->items[i].key;
-        if (view->has_escapes ? json_text_is(key, name) : str_equal(key, name)) {
-            return view->items[i].value;
+        if (has_name(view, &view->items[i], name)) {
+            return &view->items[i];
         }
     }
-    return STR_NONE;
+    return NULL;
 }
 
-/* The raw text behind a key, unset when there is none. */
-static struct str find_raw(lua_State *L, int at, struct view *view, int key)
+/* What the text has behind a key, NULL when there is nothing. */
+static struct item *find_item(lua_State *L, int at, struct view *view, int key)
 {
     build_index(L, at, view);
     if (!view->is_list) {
         if (lua_type(L, key) != LUA_TSTRING) {
-            return STR_NONE;
+            return NULL;
         }
         size_t len;
         const char *name = lua_tolstring(L, key, &len);
         return find_member(L, view, str_make(name, len));
     }
     if (!lua_isinteger(L, key)) {
-        return STR_NONE;
+        return NULL;
     }
     lua_Integer i = lua_tointeger(L, key);
     bool there = i >= 1 && (lua_Unsigned)i <= view->stored && (lua_Unsigned)i <= view->length;
-    return there ? view->items[i - 1].value : STR_NONE;
+    return there ? &view->items[i - 1] : NULL;
 }
 
-static void push_raw(lua_State *L, int at, int key, struct str raw)
+static void push_raw(lua_State *L, int at, int key, struct item *item)
 {
-    if (!is_container(raw)) {
-        value_push_scalar(L, raw);
+    if (!is_container(item->value)) {
+        value_push_scalar(L, item->value);
         return;
     }
     lua_getiuservalue(L, at, TEXT);
-    push_view(L, raw);
+    push_view(L, item->value);
     set_overlaid(L, at, key, lua_gettop(L));
+    item->is_overlaid = true;
 }
 
 /* Keys such as 2.0 are the same as 2, as in tables. */
@@ -228,11 +232,10 @@ static int view_get(lua_State *L)
         }
         return 1;
     }
-    struct str raw = find_raw(L, 1, view, 2);
-    if (raw.ptr == NULL) {
-        return 1;
+    struct item *item = find_item(L, 1, view, 2);
+    if (item != NULL) {
+        push_raw(L, 1, 2, item);
     }
-    push_raw(L, 1, 2, raw);
     return 1;
 }
 
@@ -244,13 +247,25 @@ static void remember_new_key(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* All that have this name: what is removed must not come back from a doubled one. */
+static void mark_overlaid(lua_State *L, struct view *view)
+{
+    size_t len;
+    const char *name = lua_tolstring(L, 2, &len);
+    for (size_t i = 0; i < view->stored; i++) {
+        if (has_name(view, &view->items[i], str_make(name, len))) {
+            view->items[i].is_overlaid = true;
+        }
+    }
+}
+
 static int set_member(lua_State *L, struct view *view)
 {
     if (lua_type(L, 2) != LUA_TSTRING) {
         return luaL_error(L, "the keys of an object are texts, not %s", luaL_typename(L, 2));
     }
     push_overlaid(L, 1, 2);
-    bool is_known = !lua_isnil(L, -1) || find_raw(L, 1, view, 2).ptr != NULL;
+    bool is_stored = find_item(L, 1, view, 2) != NULL, is_known = is_stored || !lua_isnil(L, -1);
     lua_settop(L, 3);
     if (lua_isnil(L, 3)) {
         if (!is_known) {
@@ -260,6 +275,9 @@ static int set_member(lua_State *L, struct view *view)
         lua_replace(L, 3);
     } else if (!is_known) {
         remember_new_key(L);
+    }
+    if (is_stored) {
+        mark_overlaid(L, view);
     }
     set_overlaid(L, 1, 2, 3);
     view->is_changed = true;
@@ -284,6 +302,9 @@ static int set_element(lua_State *L, struct view *view)
         return 0;
     }
     view->length = (size_t)(is_nil ? length - 1 : i > length ? i : length);
+    if ((size_t)i <= view->stored) {
+        view->items[i - 1].is_overlaid = true;
+    }
     set_overlaid(L, 1, 2, 3);
     view->is_changed = true;
     return 0;
@@ -430,30 +451,39 @@ static void write_value(lua_State *L, struct encoder *encoder, struct str name, 
     value_step_back(encoder, mark);
 }
 
-/* A member of the text: its new value, nothing when it was removed, or what is there. */
-static void write_member(lua_State *L, struct encoder *encoder, struct view *view, int index, const struct item *it,
-                         const char **comma)
+/* A member with something in the overlay: its new value, or nothing when it was removed. */
+static void write_overlaid(lua_State *L, struct encoder *encoder, struct view *view, int index, const struct item *item,
+                           const char **comma)
 {
-    value_push_key(L, it->key);
+    value_push_key(L, item->key);
     int key = lua_gettop(L);
     push_overlaid(L, index, key);
-    bool overlaid = !lua_isnil(L, -1);
-    bool skip = is_removed(L, -1) || (overlaid && find_raw(L, index, view, key).ptr != it->value.ptr);
-    if (!skip) {
+    bool is_doubled = find_item(L, index, view, key) != item;
+    if (!is_doubled && !is_removed(L, -1)) {
         buf_add_text(encoder->out, *comma);
         buf_add_char(encoder->out, '"');
-        buf_add_str(encoder->out, it->key);
+        buf_add_str(encoder->out, item->key);
         buf_add_lit(encoder->out, "\":");
-        if (overlaid) {
-            size_t len;
-            const char *name = lua_tolstring(L, key, &len);
-            write_value(L, encoder, str_make(name, len), 0, it->value);
-        } else {
-            buf_add_str(encoder->out, it->value);
-        }
+        size_t len;
+        const char *name = lua_tolstring(L, key, &len);
+        write_value(L, encoder, str_make(name, len), 0, item->value);
         *comma = ",";
     }
     lua_settop(L, key - 1);
+}
+
+/* Members from i on that nobody has touched, as they stand in the text; returns the next one. */
+static size_t write_untouched(struct encoder *encoder, const struct view *view, size_t i, const char **comma)
+{
+    const char *start = view->items[i].key.ptr - 1; /* with its quote */
+    while (i < view->stored && !view->items[i].is_overlaid) {
+        i++;
+    }
+    struct str last = view->items[i - 1].value;
+    buf_add_text(encoder->out, *comma);
+    buf_add(encoder->out, start, (size_t)(last.ptr + last.len - start));
+    *comma = ",";
+    return i;
 }
 
 static void write_new_members(lua_State *L, struct encoder *encoder, int index, const char *comma)
@@ -485,8 +515,12 @@ static void write_object(lua_State *L, struct encoder *encoder, struct view *vie
     const char *comma = "";
     buf_add_char(encoder->out, '{');
     build_index(L, index, view);
-    for (size_t i = 0; i < view->stored; i++) {
-        write_member(L, encoder, view, index, &view->items[i], &comma);
+    for (size_t i = 0; i < view->stored;) {
+        if (view->items[i].is_overlaid) {
+            write_overlaid(L, encoder, view, index, &view->items[i++], &comma);
+        } else {
+            i = write_untouched(encoder, view, i, &comma);
+        }
     }
     write_new_members(L, encoder, index, comma);
     buf_add_char(encoder->out, '}');
@@ -498,13 +532,14 @@ static void write_list(lua_State *L, struct encoder *encoder, struct view *view,
     buf_add_char(encoder->out, '[');
     for (size_t i = 0; i < view->length; i++) {
         buf_add_text(encoder->out, i != 0 ? "," : "");
+        bool is_stored = i < view->stored;
+        if (is_stored && !view->items[i].is_overlaid) {
+            buf_add_str(encoder->out, view->items[i].value);
+            continue;
+        }
         lua_pushinteger(L, (lua_Integer)i + 1);
         push_overlaid(L, index, lua_gettop(L));
-        if (lua_isnil(L, -1)) {
-            buf_add_str(encoder->out, view->items[i].value);
-        } else {
-            write_value(L, encoder, STR_NONE, (lua_Integer)i + 1, i < view->stored ? view->items[i].value : STR_NONE);
-        }
+        write_value(L, encoder, STR_NONE, (lua_Integer)i + 1, is_stored ? view->items[i].value : STR_NONE);
         lua_pop(L, 2);
     }
     buf_add_char(encoder->out, ']');
@@ -540,7 +575,8 @@ bool view_has_null(lua_State *L, int index, int key)
     push_overlaid(L, index, key);
     bool overlaid = !lua_isnil(L, -1), null = value_is_null(L, -1);
     lua_pop(L, 1);
-    return overlaid ? null : json_type_of(find_raw(L, index, view, key)) == JSON_NULL;
+    const struct item *item = overlaid ? NULL : find_item(L, index, view, key);
+    return overlaid ? null : item != NULL && json_type_of(item->value) == JSON_NULL;
 }
 
 void view_install(lua_State *L)

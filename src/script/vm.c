@@ -192,14 +192,31 @@ void vm_charge(lua_State *L, size_t steps)
     }
 }
 
+/* They live as long as the state: each is looked for in the registry once. */
+static const void *metatable_of(lua_State *L, const void *key)
+{
+    struct vm_kind *kind = vm_of(L)->kinds;
+    for (int i = 0; i < VM_KINDS && kind->key != NULL; i++, kind++) {
+        if (kind->key == key) {
+            return kind->metatable;
+        }
+    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+    const void *metatable = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    if (metatable != NULL && kind < vm_of(L)->kinds + VM_KINDS) {
+        *kind = (struct vm_kind){key, metatable};
+    }
+    return metatable;
+}
+
 bool vm_has_metatable(lua_State *L, int index, const void *key)
 {
     if (!lua_getmetatable(L, index)) {
         return false;
     }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-    bool same = lua_rawequal(L, -1, -2) != 0;
-    lua_pop(L, 2);
+    bool same = lua_topointer(L, -1) == metatable_of(L, key);
+    lua_pop(L, 1);
     return same;
 }
 

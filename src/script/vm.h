@@ -18,6 +18,13 @@ struct budget {
     int64_t cpu_ns; /* CPU time */
 };
 
+enum { VM_KINDS = 8 };
+
+/* A metatable of ours, by its key in the registry. */
+struct vm_kind {
+    const void *key, *metatable;
+};
+
 struct vm {
     lua_State *L;
     const struct allocator *allocator;
@@ -37,6 +44,7 @@ struct vm {
     struct arena scratch;
     char error_source[64]; /* where the last error was raised */
     int error_line;
+    struct vm_kind kinds[VM_KINDS]; /* those that were asked for */
     void *owner;         /* struct generation */
     void (*on_line)(void *arg, const char *file, int line); /* for coverage */
     void *on_line_arg;

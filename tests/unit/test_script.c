@@ -136,7 +136,7 @@ static void documents_are_lazy_and_keep_what_is_not_touched(void **state)
 {
     (void)state;
     run_in_layer("d.z = 1", "{ \"n\" : 1.50, \"big\":12345678901234567890,\"e\":[ ],\"x\":null}",
-                 "{\"n\":1.50,\"big\":12345678901234567890,\"e\":[ ],\"x\":null,\"z\":1}");
+                 "{\"n\" : 1.50, \"big\":12345678901234567890,\"e\":[ ],\"x\":null,\"z\":1}");
     run_in_layer("d.a.b.c = d.a.b.c + 1", "{\"a\":{\"n\":1.0,\"b\":{\"c\":41,\"n\":[1.10]}}}",
                  "{\"a\":{\"n\":1.0,\"b\":{\"c\":42,\"n\":[1.10]}}}");
     run_in_layer("d.a = nil; d.b = happn.null", "{\"a\":1,\"b\":2,\"c\":3}", "{\"b\":null,\"c\":3}");
@@ -156,6 +156,13 @@ static void documents_are_lazy_and_keep_what_is_not_touched(void **state)
     run_in_layer("d.q = 9007199254740993; d.f = 0.1; d.i = 3.0", "{}", "{\"q\":9007199254740993,\"f\":0.1,\"i\":3}");
     run_in_layer("d['\\u{2028}\"\\n'] = 'caf\\u{e9}'", "{}", "{\"\\u2028\\\"\\n\":\"caf\xc3\xa9\"}");
     run_in_layer("d.a = 5; d.a = nil; d.a = 6", "{\"a\":1,\"a\":2}", "{\"a\":6}");
+    run_in_layer("d.a = nil", "{\"a\":1,\"b\":3,\"\\u0061\":2}", "{\"b\":3}");
+    run_in_layer("d.a = nil; d.c = 9", "{\"a\":1,\"b\":3,\"a\":2}", "{\"b\":3,\"c\":9}");
+    run_in_layer("d.a.x = 2", "{\"a\":{\"x\":0},\"b\":3,\"a\":{\"x\":1}}", "{\"a\":{\"x\":0},\"b\":3,\"a\":{\"x\":2}}");
+    run_in_layer("d.k5 = nil; d.k7 = 'x'; d.k0 = happn.null; local _ = d.k9.y",
+                 "{\"k0\":0,\"k1\":1,\"k2\":2,\"k3\":3,\"k4\":4,\"k5\":5,\"k6\":6,\"k7\":7,\"k8\":8,\"k9\":{\"y\":1.0},\"k10\":10}",
+                 "{\"k0\":null,\"k1\":1,\"k2\":2,\"k3\":3,\"k4\":4,\"k6\":6,\"k7\":\"x\",\"k8\":8,\"k9\":{\"y\":1.0},\"k10\":10}");
+    run_in_layer("d.l[3] = nil; d.l[2] = nil; d.l[2] = 9; d.l[3] = 8", "{\"l\":[1,2,3]}", "{\"l\":[1,9,8]}");
     run_in_layer("local o = d.o; d.o = nil; d.p = o; o.y = 1", "{\"o\":{\"x\":1.00}}", "{\"p\":{\"x\":1.00,\"y\":1}}");
     run_in_layer("d.text = happn.json.encode({ a = happn.array{}, b = {} }):len()", "{}", "{\"text\":15}");
     run_in_layer("msg.data = happn.json.decode('[1,null,{\"a\":[]}]')", "{}", "{\"value\":[1,null,{\"a\":[]}]}");
