@@ -17,7 +17,7 @@
 #include "script/inspect.h"
 #include "service/service.h"
 
-enum { MOST_LINE = 65536, MOST_VISITORS = 16, READ_BYTES = 4096 };
+enum { MOST_LINE = 65536, MOST_VISITORS = 16, READ_BYTES = 4096, MOST_UNREAD = 1 << 20 };
 
 struct visitor {
     uv_pipe_t pipe;
@@ -33,6 +33,7 @@ struct control {
     const struct allocator *allocator;
     struct visitor *visitors;
     size_t visitor_count;
+    bool has_guest; /* somebody waits for a place; libuv tells of nobody else before he is let in */
     bool is_gone; /* the socket's handle */
     char path[sizeof ((struct sockaddr_un *)NULL)->sun_path];
 };
@@ -100,12 +101,13 @@ static void answer(happn_service *service, struct str line, struct buf *out)
     arena_fini(&arena);
 }
 
-static void respond(struct visitor *visitor, struct str line)
+/* False: there is no answer. */
+static bool respond(struct visitor *visitor, struct str line)
 {
     const struct allocator *allocator = visitor->control->allocator;
     struct written *written = memory_zalloc(allocator, sizeof *written);
     if (written == NULL) {
-        return;
+        return false;
     }
     written->allocator = allocator;
     written->request.data = written;
@@ -113,9 +115,11 @@ static void respond(struct visitor *visitor, struct str line)
     answer(visitor->control->service, line, &written->text);
     buf_add_char(&written->text, '\n');
     uv_buf_t bytes = uv_buf_init(written->text.ptr, (unsigned)written->text.len);
-    if (written->text.status != HAPPN_OK || uv_write(&written->request, (uv_stream_t *)&visitor->pipe, &bytes, 1, done) != 0) {
+    bool is_sent = written->text.status == HAPPN_OK && uv_write(&written->request, (uv_stream_t *)&visitor->pipe, &bytes, 1, done) == 0;
+    if (!is_sent) {
         done(&written->request, -1);
     }
+    return is_sent;
 }
 
 /* -- visitors -- */
@@ -126,6 +130,8 @@ static void release(struct control *control)
         memory_free(control->allocator, control);
     }
 }
+
+static void let_in(struct control *control);
 
 static void visitor_closed(uv_handle_t *handle)
 {
@@ -139,6 +145,9 @@ static void visitor_closed(uv_handle_t *handle)
     control->visitor_count--;
     buf_fini(&visitor->in);
     memory_free(control->allocator, visitor);
+    if (control->has_guest && control->service != NULL) {
+        let_in(control);
+    }
     release(control);
 }
 
@@ -156,12 +165,17 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(visitor->bytes, sizeof visitor->bytes);
 }
 
+/* Who does not read his answers, or cannot have one, is sent away: that he can see. */
 static void take_lines(struct visitor *visitor)
 {
     char *end;
     while (visitor->control->service != NULL && (end = memchr(visitor->in.ptr, '\n', visitor->in.len)) != NULL) {
         size_t len = (size_t)(end - visitor->in.ptr);
-        respond(visitor, str_make(visitor->in.ptr, len));
+        bool reads = uv_stream_get_write_queue_size((uv_stream_t *)&visitor->pipe) <= MOST_UNREAD;
+        if (!reads || !respond(visitor, str_make(visitor->in.ptr, len))) {
+            leave(visitor);
+            return;
+        }
         memmove(visitor->in.ptr, end + 1, visitor->in.len - len - 1);
         visitor->in.len -= len + 1;
     }
@@ -180,12 +194,14 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *bytes)
     }
 }
 
-static void on_visit(uv_stream_t *server, int status)
+/* Without a place, or memory for one, he waits until somebody has left. */
+static void let_in(struct control *control)
 {
-    struct control *control = server->data;
-    struct visitor *visitor = status == 0 && control->visitor_count < MOST_VISITORS ? memory_zalloc(control->allocator, sizeof *visitor) : NULL;
+    uv_stream_t *server = (uv_stream_t *)&control->server;
+    struct visitor *visitor = control->visitor_count < MOST_VISITORS ? memory_zalloc(control->allocator, sizeof *visitor) : NULL;
+    control->has_guest = visitor == NULL;
     if (visitor == NULL) {
-        return; /* it waits, or gives up */
+        return;
     }
     visitor->control = control;
     buf_init(&visitor->in, control->allocator, MOST_LINE);
@@ -196,6 +212,13 @@ static void on_visit(uv_stream_t *server, int status)
     control->visitor_count++;
     if (uv_accept(server, (uv_stream_t *)&visitor->pipe) != 0 || uv_read_start((uv_stream_t *)&visitor->pipe, give_room, on_read) != 0) {
         leave(visitor);
+    }
+}
+
+static void on_visit(uv_stream_t *server, int status)
+{
+    if (status == 0) {
+        let_in(server->data);
     }
 }
 
