@@ -184,6 +184,21 @@ static void task_ended(void *owner)
     start_next(listener);
 }
 
+/* Gives the task the first event that waits; false: it cannot have that one. */
+static bool give_next(struct script_listener *listener, struct task *task)
+{
+    struct payload *payload = next_heard(listener);
+    struct str text = str_make(payload->bytes, payload->len);
+    const char *line = memchr(text.ptr, '\n', text.len);
+    task->work.actor.depth = (unsigned)strtoul(text.ptr, NULL, 10);
+    bool is_given = background_give(task, str_skip(text, (size_t)(line - text.ptr) + 1));
+    payload_unref(payload);
+    if (!is_given) {
+        log_write(log_of(listener), LOG_ERROR, "script", "%s: %s has lost an event, out of memory", listener->script->file, listener->hook);
+    }
+    return is_given;
+}
+
 static void start_next(struct script_listener *listener)
 {
     if (listener->is_running || listener->first == NULL || listener->is_off) {
@@ -196,16 +211,13 @@ static void start_next(struct script_listener *listener)
                   listener->hook);
         return;
     }
-    struct payload *payload = next_heard(listener);
-    const char *line = memchr(payload->bytes, '\n', payload->len);
-    struct str json = str_make(line + 1, payload->len - (size_t)(line + 1 - payload->bytes));
     background_act_for_script(task);
-    task->work.actor.depth = (unsigned)strtoul(payload->bytes, NULL, 10);
-    bool is_given = background_give(task, json);
-    payload_unref(payload);
+    bool is_given = false;
+    while (!is_given && listener->first != NULL) {
+        is_given = give_next(listener, task);
+    }
     if (!is_given) {
         background_drop(task);
-        log_write(log_of(listener), LOG_ERROR, "script", "%s: %s has lost an event, out of memory", listener->script->file, listener->hook);
         return;
     }
     listener->is_running = true;

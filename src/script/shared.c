@@ -1,4 +1,5 @@
-/* Values are kept as JSON text outside of every VM. What has expired is forgotten when it is asked for, and when room is needed. */
+/* Values are kept as JSON text outside of every VM. What has expired is forgotten when it is asked for, and when room is needed. What an entry
+ * costs besides its texts counts, too: or many small ones would need far more memory than was allowed. */
 
 #include "script/shared.h"
 
@@ -22,10 +23,15 @@ void shared_init(struct shared *shared, const struct allocator *allocator, size_
     idmap_init(&shared->entries, allocator);
 }
 
+static size_t cost(struct str name, struct str value)
+{
+    return sizeof(struct entry) + sizeof(struct idmap_node *) + name.len + value.len;
+}
+
 static void drop(struct shared *shared, struct entry *entry)
 {
     idmap_remove(&shared->entries, &entry->node);
-    shared->bytes -= entry->name.len + entry->value.len;
+    shared->bytes -= cost(entry->name, entry->value);
     memory_free(shared->allocator, entry);
 }
 
@@ -91,17 +97,22 @@ static void drop_expired(struct shared *shared, int64_t now)
     } while (expired.count == EXPIRED_AT_ONCE);
 }
 
+/* Is there room for it, in place of `before`? */
+static bool has_room(const struct shared *shared, const struct entry *before, struct str name, struct str value)
+{
+    size_t freed = before != NULL ? cost(before->name, before->value) : 0;
+    return shared->bytes - freed + cost(name, value) <= shared->most;
+}
+
 /* In place of what was there. Raises and changes nothing when there is no room. */
 static void put(lua_State *L, struct shared *shared, struct str name, struct str value, int64_t expires)
 {
     struct entry *before = find(shared, name, now_of(L));
-    size_t freed = before != NULL ? name.len + before->value.len : 0;
-    if (shared->bytes - freed + name.len + value.len > shared->most) {
+    if (!has_room(shared, before, name, value)) {
         drop_expired(shared, now_of(L));
         before = find(shared, name, now_of(L));
-        freed = before != NULL ? name.len + before->value.len : 0;
     }
-    if (shared->bytes - freed + name.len + value.len > shared->most) {
+    if (!has_room(shared, before, name, value)) {
         luaL_error(L, "happn.shared is full: it keeps at most %d bytes", (int)shared->most);
     }
     struct entry *entry = memory_alloc(shared->allocator, sizeof *entry + name.len + value.len);
@@ -115,7 +126,7 @@ static void put(lua_State *L, struct shared *shared, struct str name, struct str
         memory_free(shared->allocator, entry);
         luaL_error(L, "out of memory");
     }
-    shared->bytes += name.len + value.len;
+    shared->bytes += cost(name, value);
     if (before != NULL) {
         drop(shared, before);
     }

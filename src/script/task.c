@@ -18,7 +18,7 @@
 #include "script/sandbox.h"
 #include "security/identity.h"
 
-enum { CALLS_A_TURN = 100, CLOSING_STEPS = 10000, CLOSING_NS = 1000000 };
+enum { CALLS_A_TURN = 100, CLOSING_STEPS = 10000, CLOSING_NS = 1000000, META_BYTES = 65536 /* an event's, beside data as large as a message may be */ };
 
 /* -- birth and death -- */
 
@@ -63,7 +63,7 @@ static struct task *make_task(struct generation *generation)
     task->generation = generation;
     task->scripts = generation->scripts;
     buf_init(&task->call.result, core->allocator, core->limits.message_bytes);
-    buf_init(&task->body, core->allocator, core->limits.message_bytes);
+    buf_init(&task->body, core->allocator, core->limits.message_bytes + META_BYTES);
     return task;
 }
 

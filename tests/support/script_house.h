@@ -65,7 +65,7 @@ HELPER void commit(struct link *link)
 
 HELPER void send_payload(struct link *link, struct payload *payload)
 {
-    keep((struct peer *)link, str_make(payload->bytes, payload->len));
+    keep((struct peer *)link, payload_text(payload));
 }
 
 HELPER void close_link(struct link *link, const char *reason)

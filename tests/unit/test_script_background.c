@@ -288,6 +288,45 @@ static void shared_values_survive_and_expire(void **state)
     expect_members(str_of(ask("GET", "/room", NULL, NULL).answer), "{\"ok\":true}");
 }
 
+static void many_small_shared_values_count_with_all_they_cost(void **state)
+{
+    (void)state;
+    options.shared = 100000;
+    use_routes("r.lua", "",
+               "local s = happn.shared\n"
+               "return { ['GET /fill'] = function() local n = 0 while pcall(s.set, tostring(n), 1) do n = n + 1 end\n"
+               "  for i = 0, n - 1 do s.set(tostring(i), nil) end\n"
+               "  local again = 0 while pcall(s.set, tostring(again), 1) do again = again + 1 end\n"
+               "  return { few = n > 500 and n < 100000 // 40, again = again == n } end }");
+    open_scripts();
+    expect_members(str_of(ask("GET", "/fill", NULL, NULL).answer), "{\"few\":true,\"again\":true}");
+}
+
+/* The second event is data as large as a message may be, and more about it; the third one waits behind it. */
+static void an_event_as_large_as_a_message_may_be_is_heard(void **state)
+{
+    (void)state;
+    struct peer peer;
+    use_other("hear.lua", "local heard, hold = 0, true\n"
+                          "happn.on('/in', function(data) happn.sleep(1) heard = heard + 1 happn.set('/out', { heard = heard, last = data.id }) end)\n"
+                          "return {}");
+    begin_scripts();
+    core.limits.message_bytes = 20000;
+    enter(&peer);
+    size_t len = core.limits.message_bytes;
+    char *large = malloc(len + 200);
+    int head = snprintf(large, 200, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/in\",\"data\":{\"id\":2,\"text\":\"");
+    memset(large + head, 'x', len);
+    strcpy(large + head + len, "\"}}");
+    set(&peer, "/in", "{\"id\":1}");
+    say(&peer, large);
+    hear(&peer);
+    set(&peer, "/in", "{\"id\":3}");
+    free(large);
+    await(&peer, "/out", "{\"heard\":3,\"last\":3}");
+    leave(&peer);
+}
+
 static void only_trusted_scripts_have_the_system(void **state)
 {
     (void)state;
@@ -458,6 +497,8 @@ int main(void)
         T(state_is_handed_over),
         T(stop_runs_at_a_reload_and_at_the_end),
         T(shared_values_survive_and_expire),
+        T(many_small_shared_values_count_with_all_they_cost),
+        T(an_event_as_large_as_a_message_may_be_is_heard),
         T(only_trusted_scripts_have_the_system),
         T(the_rest_of_the_store_can_be_called),
         T(scripts_without_anything_to_do_are_a_mistake),
