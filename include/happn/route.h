@@ -10,7 +10,7 @@ extern "C" {
 
 typedef struct happn_http happn_http;
 
-/* Must answer with happn_http_respond, now or later, exactly once. */
+/* Must answer with happn_http_respond, now or later, exactly once, also when the client has left: a service that closes waits for it. */
 typedef void (*happn_route_fn)(happn_http *http, void *arg);
 
 /* Borrowed until the answer. NULL when absent; *len gets the length when len is not NULL. */

@@ -72,6 +72,7 @@ struct core {
     struct host_protocol *host_protocols; /* wire's */
     struct session *sessions;
     size_t session_count;
+    size_t answers_due;   /* requests over HTTP that a route has and has not answered */
     size_t request_count;
     struct request *free_requests;
     size_t free_count;

@@ -14,7 +14,7 @@
 static void answer_error(happn_http *http, int status, const happn_error *error)
 {
     struct buf text;
-    buf_init(&text, http_listener(http)->core->allocator, 1 << 16);
+    buf_init(&text, http_core(http)->allocator, 1 << 16);
     buf_add_lit(&text, "{\"error\":{\"name\":");
     json_add_string(&text, str_of(error->name[0] != '\0' ? error->name : happn_status_name(error->status)));
     buf_add_lit(&text, ",\"message\":");
@@ -59,7 +59,7 @@ static void list_verbs(happn_http *http)
 {
     struct buf text;
     struct administration_verb verb;
-    buf_init(&text, http_listener(http)->core->allocator, 1 << 16);
+    buf_init(&text, http_core(http)->allocator, 1 << 16);
     buf_add_char(&text, '[');
     for (size_t i = 0; administration_verb(i, &verb); i++) {
         buf_add_format(&text, "%s{\"verb\":\"%s\",\"takes\":", i != 0 ? "," : "", verb.name);
@@ -80,7 +80,7 @@ static bool admit(happn_http *http)
     struct str header;
     header.ptr = happn_http_header(http, "authorization", &header.len);
     struct http_caller caller = {bearer_read(header), str_of(happn_http_address(http))};
-    enum gate_answer answer = gate_admin(http_listener(http)->core, http_arena(http), &caller, message);
+    enum gate_answer answer = gate_admin(http_core(http), http_arena(http), &caller, message);
     if (answer != GATE_OPEN) {
         secured_refuse(http, answer == GATE_UNAUTHORIZED ? 401 : 403, message);
     }
@@ -89,7 +89,7 @@ static bool admit(happn_http *http)
 
 bool admin_route(happn_http *http, struct str path)
 {
-    struct security *security = http_listener(http)->core->security;
+    struct security *security = http_core(http)->security;
     bool is_list = str_is(path, "/_admin");
     if (security == NULL || !(is_list || str_starts(path, STR_LIT("/_admin/")))) {
         return false;

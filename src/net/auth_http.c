@@ -19,7 +19,7 @@
 static void answer(happn_http *http, int status, const char *message, struct str data, const happn_error *error)
 {
     struct buf text;
-    buf_init(&text, http_listener(http)->core->allocator, 1 << 20);
+    buf_init(&text, http_core(http)->allocator, 1 << 20);
     buf_add_format(&text, "{\"message\":\"%s\", \"data\":", message);
     if (str_is_set(data)) {
         json_add_string(&text, data);
@@ -138,7 +138,7 @@ struct http_login {
 /* token empty: the cookie is taken back. */
 static bool set_cookie(happn_http *http, struct str token)
 {
-    const struct core *core = http_listener(http)->core;
+    const struct core *core = http_core(http);
     struct cookie cookie = {.name = secured_cookie_name(core), .value = token, .domain = core->cookie_domain,
                             .max_age_ms = token.len == 0 ? -1 : 0, .is_secure = http_is_encrypted(http)};
     struct buf text;
@@ -160,7 +160,7 @@ static void login_done(struct happn_login *login)
 {
     struct http_login *self = login->arg;
     happn_http *http = self->http;
-    struct core *core = http_listener(http)->core;
+    struct core *core = http_core(http);
     http_end_work(http);
     if (login->identity == NULL) {
         core->stats.refused_logins++;
@@ -194,7 +194,7 @@ static void find_nonce(struct http_login *self)
 
 static void begin_login(happn_http *http)
 {
-    struct core *core = http_listener(http)->core;
+    struct core *core = http_core(http);
     struct http_login *self = arena_alloc(http_arena(http), sizeof *self);
     struct sent sent = sent_of(http);
     struct str credentials = self != NULL ? credentials_of(&sent, core->allocator) : STR_NONE;
@@ -218,7 +218,7 @@ static void begin_login(happn_http *http)
 
 static void give_nonce(happn_http *http)
 {
-    struct security *security = http_listener(http)->core->security;
+    struct security *security = http_core(http)->security;
     struct sent sent = sent_of(http);
     struct str key = sent_text(&sent, key_names);
     unsigned char nonce[NONCE_BYTES];
@@ -237,15 +237,20 @@ static void give_nonce(happn_http *http)
     buf_fini(&text);
 }
 
+struct logout {
+    happn_http *http;
+    struct str token;
+};
+
 static void logged_out(happn_status status, const happn_error *error, void *arg)
 {
-    happn_http *http = arg;
-    bool from_cookie;
+    const struct logout *self = arg;
+    happn_http *http = self->http;
     http_end_work(http);
     if (status != HAPPN_OK) {
         answer(http, 500, "logout failed", STR_NONE, error);
     } else if (set_cookie(http, STR_LIT(""))) {
-        answer(http, 200, "logout successful", secured_token(http, &from_cookie), NULL);
+        answer(http, 200, "logout successful", self->token, NULL);
     } else {
         answer(http, 500, "logout failed", STR_NONE, &(happn_error){.message = "out of memory"});
     }
@@ -269,13 +274,19 @@ static void log_out(happn_http *http)
         answer(http, 403, "logout failed", STR_NONE, &(happn_error){.code = 403, .message = "logouts over http are not allowed"});
         return;
     }
+    struct logout *self = arena_alloc(http_arena(http), sizeof *self);
+    if (self == NULL) {
+        answer(http, 500, "logout failed", STR_NONE, &(happn_error){.message = "out of memory"});
+        return;
+    }
+    *self = (struct logout){http, token};
     http_begin_work(http);
-    security_revoke(security, token, STR_LIT("CLIENT"), logged_out, http);
+    security_revoke(security, token, STR_LIT("CLIENT"), logged_out, self);
 }
 
 bool auth_route(happn_http *http, struct str path)
 {
-    if (http_listener(http)->core->security == NULL || !str_starts(path, STR_LIT("/auth/"))) {
+    if (http_core(http)->security == NULL || !str_starts(path, STR_LIT("/auth/"))) {
         return false;
     }
     if (str_is(path, "/auth/login")) {

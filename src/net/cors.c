@@ -33,7 +33,7 @@ static bool add_header(happn_http *http, const char *name, struct str value)
 static void add_list(happn_http *http, const char *name, const struct str *items, size_t count)
 {
     struct buf text;
-    buf_init(&text, http_listener(http)->core->allocator, 1 << 14);
+    buf_init(&text, http_core(http)->allocator, 1 << 14);
     for (size_t i = 0; i < count; i++) {
         buf_add_text(&text, i != 0 ? ", " : "");
         buf_add_str(&text, items[i]);

@@ -66,6 +66,7 @@ static happn_http *bare_http(struct listener *listener, struct str path)
     if (http == NULL) {
         return NULL;
     }
+    http->core = listener->core;
     http->listener = listener;
     arena_init(&http->arena, allocator);
     buf_init(&http->body, allocator, listener->options.body_bytes);
@@ -101,7 +102,8 @@ void http_free(happn_http *http)
     if (http->connection != NULL) {
         http->connection->http = NULL;
     }
-    const struct allocator *allocator = http->listener->core->allocator;
+    const struct allocator *allocator = http->core->allocator;
+    http->core->answers_due -= http->is_routed;
     identity_unref(http->identity);
     buf_fini(&http->body);
     buf_fini(&http->headers);
@@ -223,11 +225,12 @@ static void not_found(happn_http *http)
 static int route(happn_http *http)
 {
     http->is_routing = http->is_routed = true;
+    http->core->answers_due++;
     if (http->wsi != NULL) {
         lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
     }
     if (!cors_route(http) && !builtin_route(http, http->path) && !auth_route(http, http->path) && !admin_route(http, http->path) &&
-        secured_pass(http, http->path) && !core_route(http->listener->core, http, http->method, http->path) &&
+        secured_pass(http, http->path) && !core_route(http->core, http, http->method, http->path) &&
         !static_route(http, http->path)) {
         not_found(http);
     }
@@ -313,6 +316,7 @@ void http_gone(struct connection *connection)
     }
     connection->http = NULL;
     http->connection = NULL;
+    http->listener = NULL;
     http->wsi = NULL;
     if (http->is_streaming) {
         http_stream_gone(http);
@@ -324,6 +328,11 @@ void http_gone(struct connection *connection)
 struct listener *http_listener(const happn_http *http)
 {
     return http->listener;
+}
+
+struct core *http_core(const happn_http *http)
+{
+    return http->core;
 }
 
 struct arena *http_arena(happn_http *http)
@@ -348,12 +357,12 @@ bool http_is_encrypted(const happn_http *http)
 
 void http_begin_work(happn_http *http)
 {
-    http->listener->core->request_count++;
+    http->core->request_count++;
 }
 
 void http_end_work(happn_http *http)
 {
-    http->listener->core->request_count--;
+    http->core->request_count--;
 }
 
 void http_set_reason(happn_http *http, const char *reason)

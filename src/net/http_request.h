@@ -6,7 +6,8 @@
 #include "net/local.h"
 
 struct happn_http {
-    struct listener *listener;
+    struct core *core;
+    struct listener *listener; /* until the peer has gone */
     struct connection *connection; /* NULL when the peer has gone */
     struct lws *wsi;
     const struct local_request *local; /* it came over no socket */

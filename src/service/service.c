@@ -396,7 +396,8 @@ static void on_poll(uv_timer_t *timer)
         close_scripts_now(service);
     } else if (service->step == STEP_SCRIPTS_CLOSED) {
         close_listener_now(service);
-    } else if (service->step == STEP_LISTENER_CLOSED && service->core.sessions == NULL && service->core.request_count == 0) {
+    } else if (service->step == STEP_LISTENER_CLOSED && service->core.sessions == NULL && service->core.request_count == 0 &&
+               service->core.answers_due == 0) {
         close_store_now(service);
     }
 }
