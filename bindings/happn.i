@@ -143,6 +143,9 @@ int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, co
                     size_t options_len);
 int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options, size_t options_len);
 int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);
+int happn_mb_administer(happn_mailbox *mailbox, uint64_t ticket, uint64_t object, const char *verb, const char *json, size_t json_len);
+int happn_mb_change_password(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *json, size_t json_len);
+int happn_mb_revoke_token(happn_mailbox *mailbox, uint64_t ticket, uint64_t client);
 
 #ifdef SWIGJAVASCRIPT
 struct wake *wake_open(napi_env env, happn_mailbox *mailbox, napi_value function);

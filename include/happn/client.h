@@ -30,6 +30,11 @@ typedef void (*happn_event_fn)(const char *data, size_t data_len, const char *me
 /* Connects within the process. done gets the status; *out is valid at once and must be closed in any case. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_open(happn_service *service, happn_done_fn done, void *arg, happn_client **out);
 
+/* The same for somebody who logs in: login is the text of an object with username and password, or token; and info. What clients over WebSockets
+ * may do is what it may do. E_JSON: it is no object in UTF-8. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_open_as(happn_service *service, const char *login, size_t len, happn_done_fn done,
+                                                           void *arg, happn_client **out);
+
 /* Connects by WebSocket. options: JSON text {"host":"127.0.0.1","port":55000,"url":"ws://...","username":...,"password":...}, NULL for
  * defaults. With "reconnect":true a connection that is lost after the login is made again, and every subscription with it: the first attempt
  * after "reconnectMin" (500) ms, each next one after about twice as long, up to "reconnectMax" (180000), at most "reconnectAttempts"
@@ -60,6 +65,10 @@ HAPPN_API void happn_client_on_connection(happn_client *client, happn_connection
  * between LOST and BACK is not there any more. */
 typedef void (*happn_values_fn)(int64_t handle, const char *data, size_t data_len, void *event_arg, void *arg);
 HAPPN_API void happn_client_on_values(happn_client *client, happn_values_fn told, void *arg);
+
+/* The answer to the (last) login as the text of an object: the session's id, and on a secured server user and token. "null" before. Borrowed
+ * until the next login or the end. */
+HAPPN_API const char *happn_client_session(const happn_client *client);
 
 /* Called once when the connection ends for good, for any reason but happn_client_close: also when it must not be made again because the
  * server said so, refused the login or a subscription, or because all attempts failed. */
@@ -94,6 +103,18 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_off(happn_client *client, int
 /* Ends all subscriptions whose path matches the pattern (string language); all of them for "*". While a lost connection is away, this and
  * happn_client_off succeed: what is taken off is not made again. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_off_path(happn_client *client, const char *path, happn_result_fn done, void *arg);
+
+/* Does what an administrator does, on a server that is secured: verb and arguments (the text of a JSON object, or NULL) are those of
+ * docs/security.md, "upsertUser", "linkGroup", "revokeToken", ...; data is the result. The client must be logged in as a member of _ADMIN, or be one
+ * of happn_client_open; servers other than ours do not know it. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_administer(happn_client *client, const char *verb, const char *arguments, size_t len,
+                                                              happn_result_fn done, void *arg);
+
+/* Gives the user who is logged in another password. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_change_password(happn_client *client, const char *old_password, const char *new_password,
+                                                                   happn_result_fn done, void *arg);
+/* Ends the token of this login, and with it every session that was opened with it: this one, too, once it is answered. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_revoke_token(happn_client *client, happn_result_fn done, void *arg);
 
 /* Logs off, answers what is pending with E_CLOSED, frees; closed (may be NULL) is called last, later. */
 HAPPN_API void happn_client_close(happn_client *client, void (*closed)(void *arg), void *arg);

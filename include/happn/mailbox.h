@@ -52,7 +52,7 @@ HAPPN_API HAPPN_MUST_USE int happn_mb_service_open(happn_mailbox *mailbox, uint6
 HAPPN_API HAPPN_MUST_USE int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
 /* reconnect 0: clients are told not to come back. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, int reconnect);
-/* service 0: connect by WebSocket with these options. With "reconnect":true (happn/client.h) STATE events of its ticket tell of a lost
+/* service 0: connect by WebSocket with these options; else options, when they are given, are a login (happn_client_open_as). With "reconnect":true (happn/client.h) STATE events of its ticket tell of a lost
  * connection: {"state":"lost","reason":"...","attempt":1,"wait":500}, then "retry" and "back". */
 HAPPN_API HAPPN_MUST_USE int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options,
                                                   size_t options_len);
@@ -72,6 +72,13 @@ HAPPN_API HAPPN_MUST_USE int happn_mb_remove(happn_mailbox *mailbox, uint64_t ti
 HAPPN_API HAPPN_MUST_USE int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
                                          size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);
+
+/* What an administrator does (happn_client_administer); `object` is a client, or a service, whose host may do everything. */
+HAPPN_API HAPPN_MUST_USE int happn_mb_administer(happn_mailbox *mailbox, uint64_t ticket, uint64_t object, const char *verb, const char *json,
+                                                 size_t json_len);
+/* With one's own login: json is {"oldPassword":"...","newPassword":"..."}. */
+HAPPN_API HAPPN_MUST_USE int happn_mb_change_password(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *json, size_t json_len);
+HAPPN_API HAPPN_MUST_USE int happn_mb_revoke_token(happn_mailbox *mailbox, uint64_t ticket, uint64_t client);
 
 #ifdef __cplusplus
 }

@@ -44,6 +44,7 @@ static void on_handle_closed(uv_handle_t *handle)
     idmap_fini(&client->pending);
     idmap_fini(&client->reports);
     memory_free(client->allocator, client->introduction);
+    memory_free(client->allocator, client->session);
     arena_fini(&client->arena);
     buf_fini(&client->out);
     buf_fini(&client->in);
@@ -206,6 +207,11 @@ void happn_client_on_values(happn_client *client, happn_values_fn told, void *ar
     client->again_values_arg = arg;
 }
 
+const char *happn_client_session(const happn_client *client)
+{
+    return client->session != NULL ? client->session : "null";
+}
+
 /* --- the first words */
 
 static bool login_answered(happn_client *client, struct pending *pending, const happn_result *result)
@@ -216,6 +222,8 @@ static bool login_answered(happn_client *client, struct pending *pending, const 
         struct str id = json_string(&client->arena, json_get(data, "id"));
         snprintf(client->session_id, sizeof client->session_id, "%.*s", (int)(id.len < 79 ? id.len : 0), id.ptr != NULL ? id.ptr : "");
         client->was_connected = true;
+        memory_free(client->allocator, client->session);
+        client->session = memory_strdup(client->allocator, data.ptr, data.len);
     }
     if (!client->is_down) {
         tell_connected(client, result->status, result->error);
@@ -272,7 +280,7 @@ static happn_status introduce(happn_client *client, struct str options, uint64_t
     buf_add_char(&login, '}');
     happn_status status = login.status;
     if (status == HAPPN_OK) {
-        status = send_first(client, "configure-session", configure_answered, STR_LIT("{\"protocol\":\"happn_2\"}"), timeout_ms);
+        status = send_first(client, "configure-session", configure_answered, STR_LIT("{\"protocol\":\"happn_2\",\"leavesWithLogin\":true}"), timeout_ms);
     }
     if (status == HAPPN_OK) {
         status = send_first(client, "login", login_answered, buf_str(&login), timeout_ms);
@@ -311,9 +319,13 @@ happn_status happn_client_open(happn_service *service, happn_done_fn done, void 
     return open_inside(service, STR_NONE, done, arg, out);
 }
 
-happn_status client_open_as(happn_service *service, struct str login, happn_done_fn done, void *arg, happn_client **out)
+happn_status happn_client_open_as(happn_service *service, const char *login, size_t len, happn_done_fn done, void *arg, happn_client **out)
 {
-    return open_inside(service, login, done, arg, out);
+    struct str text = str_make(login, len);
+    if (client_check_json(text) != HAPPN_OK || json_type_of(text) != JSON_OBJECT) {
+        return HAPPN_E_JSON;
+    }
+    return open_inside(service, text, done, arg, out);
 }
 
 happn_status client_open_link(happn_client *client)
@@ -365,7 +377,7 @@ struct call {
     happn_result_fn published; /* gets the report */
 };
 
-static happn_status check_json(struct str text)
+happn_status client_check_json(struct str text)
 {
     if (text.ptr == NULL || !utf8_is_valid(text)) {
         return HAPPN_E_JSON;
@@ -383,10 +395,10 @@ static happn_status check_call(const happn_client *client, const struct call *ca
         status = HAPPN_E_PATH;
     }
     if (status == HAPPN_OK) {
-        status = check_json(call->data);
+        status = client_check_json(call->data);
     }
     if (status == HAPPN_OK && str_is_set(call->options)) {
-        status = check_json(call->options);
+        status = client_check_json(call->options);
     }
     if (status == HAPPN_OK && str_is_set(call->options) && json_type_of(call->options) != JSON_OBJECT) {
         status = HAPPN_E_JSON;

@@ -110,15 +110,15 @@ struct happn_client {
 
     struct arena arena;  /* what belongs to the message being read */
     struct buf out, in;  /* a request being written, an answer being put together */
+    char *session;       /* the answer to the login */
     char session_id[80];
     char farewell[256];  /* why the server said it would close */
     char target[320];    /* for error texts */
 };
 
 /* --- client.c */
-/* Like happn_client_open, for somebody who logs in: the text of an object with username and password, or token; and info. */
-happn_status client_open_as(happn_service *service, struct str login, happn_done_fn done, void *arg, happn_client **out);
-
+/* Whether it is JSON, in UTF-8. */
+happn_status client_check_json(struct str text);
 /* --- requests.c */
 struct pending *request_new(happn_client *client, const char *action, happn_result_fn done, void *arg);
 void request_free(happn_client *client, struct pending *pending);

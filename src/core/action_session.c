@@ -18,6 +18,7 @@ void action_configure_session(struct request *request)
     struct session *session = request->session;
     struct str name = json_string(&request->arena, json_get(request->data, "protocol"));
     session->protocol = session->core->wire->find(session->core, name);
+    session->leaves_with_login = json_true(json_get(request->data, "leavesWithLogin"));
     reply_null(request);
 }
 

@@ -56,6 +56,7 @@ static const struct action_entry table[] = {
     {ACTION_REVOKE_TOKEN, action_revoke, false, false, PATH_FOR_GET, GATE_LOGIN},
     {ACTION_CHANGE_PASSWORD, action_change_password, false, false, PATH_FOR_GET, GATE_LOGIN},
     {ACTION_DISCONNECT_CHILDREN, action_disconnect_children, false, false, PATH_FOR_GET, GATE_LOGIN},
+    {ACTION_ADMINISTER, action_administer, false, false, PATH_FOR_GET, GATE_LOGIN},
 };
 
 static const struct action_entry *find_action(enum action action)

@@ -40,5 +40,6 @@ void action_request_nonce(struct request *request);
 void action_revoke(struct request *request);
 void action_change_password(struct request *request);
 void action_disconnect_children(struct request *request);
+void action_administer(struct request *request);
 
 #endif

@@ -237,11 +237,11 @@ static void rights_changed(struct identity *identity, const char *what, struct s
     tell(session, what, detail);
 }
 
-/* Older clients keep their connection when their time is up, and are told with each request. They hear nothing any more. */
+/* Older clients of the original keep their connection when their time is up, and are told with each request. They hear nothing any more. */
 static void ended(struct identity *identity, const char *reason)
 {
     struct session *session = identity->owner;
-    bool keeps_quiet = session->protocol->number < 4 && identity->ended != &refused_gone;
+    bool keeps_quiet = session->protocol->number < 4 && !session->leaves_with_login && identity->ended != &refused_gone;
     events_session(session->core, "session-ended", session, reason);
     if (!keeps_quiet) {
         session_disconnect(session, false, reason);

@@ -37,7 +37,8 @@ enum action {
     ACTION_REVOKE_SESSION,
     ACTION_REVOKE_TOKEN,
     ACTION_CHANGE_PASSWORD,
-    ACTION_DISCONNECT_CHILDREN
+    ACTION_DISCONNECT_CHILDREN,
+    ACTION_ADMINISTER
 };
 
 /* What of the options object the core reads; `raw` keeps all of it. */

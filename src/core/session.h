@@ -73,6 +73,7 @@ struct session {
     bool is_pumping;            /* guards against running inside itself */
     bool is_closed;
     bool is_logging_in;         /* what comes later waits */
+    bool leaves_with_login;     /* our own clients: the connection ends when the login does, whatever the protocol */
     bool is_announced;          /* those who watch know of it */
     bool is_local;
     bool is_trusted;            /* the host's own: it passes every checkpoint */

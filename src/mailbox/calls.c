@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/memory.h"
+#include "happn/security.h"
 #include "json/scan.h"
 #include "json/write.h"
 #include "mailbox/mailbox.h"
@@ -346,7 +348,7 @@ static void on_connected(happn_status status, const happn_error *error, void *ar
     struct call *call = arg;
     struct ticket *ticket = call->opened;
     if (status == HAPPN_OK) {
-        answer_status(call, status);
+        answer(call, status, STR_LIT("{}"), str_of(happn_client_session(ticket->client)));
         return;
     }
     if (error != NULL) {
@@ -357,6 +359,15 @@ static void on_connected(happn_status status, const happn_error *error, void *ar
     if (!ticket->is_closing) {
         close_client(ticket, NULL);
     }
+}
+
+static happn_status open_client(struct call *call, struct ticket *service, happn_client **out)
+{
+    if (service == NULL) {
+        return happn_client_connect(call->mailbox->runtime, call->options, call->options_len, on_connected, call, out);
+    }
+    return call->options == NULL ? happn_client_open(service->service, on_connected, call, out)
+                                 : happn_client_open_as(service->service, call->options, call->options_len, on_connected, call, out);
 }
 
 static void run_client_open(struct call *call)
@@ -377,10 +388,7 @@ static void run_client_open(struct call *call)
         refuse_open(call, HAPPN_E_MEMORY);
         return;
     }
-    happn_status status = service != NULL
-                              ? happn_client_open(service->service, on_connected, call, &ticket->client)
-                              : happn_client_connect(call->mailbox->runtime, call->options, call->options_len, on_connected, call,
-                                                     &ticket->client);
+    happn_status status = open_client(call, service, &ticket->client);
     if (status != HAPPN_OK) {
         answer_status(call, status);
         ticket_end(ticket, status, happn_status_text(status));
@@ -579,6 +587,61 @@ static void run_off(struct call *call)
     }
 }
 
+/* --- administration */
+
+static void on_administered(const happn_error *error, const char *json, size_t len, void *arg)
+{
+    struct call *call = arg;
+    if (error != NULL) {
+        answer_error(call, error, STR_NONE);
+    } else {
+        answer(call, HAPPN_OK, STR_LIT("{}"), str_make(json, len));
+    }
+}
+
+static void run_administer(struct call *call)
+{
+    struct ticket *service = find(call, call->object, TICKET_SERVICE);
+    happn_client *client = client_of(call);
+    const char *json = call->json != NULL ? call->json : "{}";
+    size_t len = call->json != NULL ? call->json_len : 2;
+    happn_status status = HAPPN_E_CLOSED;
+    if (client != NULL) {
+        status = happn_client_administer(client, call->path, json, len, on_result, call);
+    } else if (service != NULL && service->is_ready) {
+        status = happn_security_call(service->service, call->path, json, len, on_administered, call);
+    }
+    answer_failure(call, status);
+}
+
+static happn_status change_password(struct call *call, happn_client *client)
+{
+    struct arena arena;
+    struct str json = str_make(call->json, call->json_len);
+    if (call->json == NULL || json_check(json, NULL) != HAPPN_OK || json_type_of(json) != JSON_OBJECT) {
+        return HAPPN_E_ARGUMENT;
+    }
+    arena_init(&arena, NULL);
+    struct str before = arena_str(&arena, json_string(&arena, json_get(json, "oldPassword")));
+    struct str after = arena_str(&arena, json_string(&arena, json_get(json, "newPassword")));
+    happn_status status = before.ptr == NULL || after.ptr == NULL ? HAPPN_E_ARGUMENT
+                                                                  : happn_client_change_password(client, before.ptr, after.ptr, on_result, call);
+    arena_fini(&arena);
+    return status;
+}
+
+static void run_change_password(struct call *call)
+{
+    happn_client *client = client_of(call);
+    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : change_password(call, client));
+}
+
+static void run_revoke_token(struct call *call)
+{
+    happn_client *client = client_of(call);
+    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_revoke_token(client, on_result, call));
+}
+
 /* --- on the host's thread */
 
 struct texts {
@@ -747,6 +810,21 @@ int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const 
 int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription)
 {
     return ask(mailbox, ticket, client, subscription, run_off, (struct texts){0});
+}
+
+int happn_mb_administer(happn_mailbox *mailbox, uint64_t ticket, uint64_t object, const char *verb, const char *json, size_t json_len)
+{
+    return ask_path(mailbox, ticket, object, run_administer, (struct texts){.path = verb, .json = json, .json_len = json_len});
+}
+
+int happn_mb_change_password(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *json, size_t json_len)
+{
+    return ask(mailbox, ticket, client, 0, run_change_password, (struct texts){.json = json, .json_len = json_len});
+}
+
+int happn_mb_revoke_token(happn_mailbox *mailbox, uint64_t ticket, uint64_t client)
+{
+    return ask(mailbox, ticket, client, 0, run_revoke_token, (struct texts){0});
 }
 
 /* --- on the loop's thread */

@@ -8,7 +8,7 @@
 #include "script/session.h"
 #include "script/view.h"
 
-static const char message_key, *const secrets[] = {"password", "token", "digest"};
+static const char message_key, *const secrets[] = {"password", "token", "digest", "arguments"}; /* the last: of administer */
 
 /* What is kept. */
 enum { NOT_KEPT, DATA, OPTIONS, SESSION, CONTEXT, SLOTS = CONTEXT };
@@ -51,7 +51,8 @@ void message_push_context(lua_State *L, int index)
 /* One whose secrets are taken out. */
 static bool hides_secrets(const struct task *task)
 {
-    return !task->script->entry->sees_secrets && task->message->request != NULL && task->message->request->action == ACTION_LOGIN;
+    const struct request *request = task->message->request;
+    return !task->script->entry->sees_secrets && request != NULL && (request->action == ACTION_LOGIN || request->action == ACTION_ADMINISTER);
 }
 
 /* Pushes the text as a Lua string without what scripts must not see. */

@@ -109,9 +109,18 @@ void admin_revoke_token(struct admin_call *call)
     security_revoke(call->security, token, reason_of(call), ended, call);
 }
 
+/* By its id, or by itself, as happn-3 has it. */
+static struct str revoked_id(struct admin_call *call)
+{
+    struct str id = admin_text(call, "id"), text = admin_text(call, "token");
+    struct token token;
+    bool is_ours = id.len == 0 && text.len != 0 && token_read(&call->arena, text, call->security->secrets, call->security->secret_count, &token);
+    return is_ours ? token.id : id;
+}
+
 void admin_restore_token(struct admin_call *call)
 {
-    struct str id = admin_text(call, "id");
+    struct str id = revoked_id(call);
     if (id.len == 0 || !security_is_revoked(call->security, id)) {
         admin_fail(call, HAPPN_E_NOT_FOUND, "there is no revoked token with this id");
         return;

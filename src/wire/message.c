@@ -21,7 +21,7 @@ static const struct {
     {"describe", ACTION_DESCRIBE}, {"login", ACTION_LOGIN}, {"ack", ACTION_ACK},
     {"disconnect", ACTION_DISCONNECT}, {"request-nonce", ACTION_REQUEST_NONCE}, {"revoke-session", ACTION_REVOKE_SESSION},
     {"revoke-token", ACTION_REVOKE_TOKEN}, {"change-password", ACTION_CHANGE_PASSWORD},
-    {"disconnect-child-sessions", ACTION_DISCONNECT_CHILDREN},
+    {"disconnect-child-sessions", ACTION_DISCONNECT_CHILDREN}, {"administer", ACTION_ADMINISTER},
 };
 
 static enum action action_of(struct str text)

@@ -203,7 +203,7 @@ static happn_client *log_in(lua_State *L, struct testing *testing, const char *u
     buf_add_lit(login, ",\"password\":");
     json_add_string(login, str_of(password));
     buf_add_char(login, '}');
-    happn_status status = client_open_as(testing->house.service, buf_str(login), testing_take_status, answer, &client);
+    happn_status status = happn_client_open_as(testing->house.service, login->ptr, login->len, testing_take_status, answer, &client);
     if (status != HAPPN_OK) {
         testing_raise(L, status);
     }

@@ -242,6 +242,81 @@ static void lists_have_criteria_sort_skip_limit_and_count(void **state)
     assert_string_equal(call("listUserNamesByGroup", "{\"group\":\"listed\"}", HAPPN_OK), "[]");
 }
 
+static void take_data(const happn_result *result, void *arg)
+{
+    take_result(result, arg);
+    snprintf(house.text, sizeof house.text, "%.*s", (int)result->data_len, result->data);
+}
+
+static const char *administer(happn_client *client, const char *verb, const char *arguments, happn_status expected)
+{
+    assert_int_equal(happn_client_administer(client, verb, arguments, arguments != NULL ? strlen(arguments) : 0, take_data, NULL), HAPPN_OK);
+    await();
+    if (house.status != expected) {
+        fail_msg("%s: %d %s", verb, house.status, house.error);
+    }
+    return house.text;
+}
+
+static void administrators_work_through_clients(void **state)
+{
+    (void)state;
+    happn_client *admin = log_in("\"username\":\"_ADMIN\",\"password\":\"secret\"", HAPPN_OK);
+    assert_true(has(happn_client_session(admin), "\"username\":\"_ADMIN\"") && has(happn_client_session(admin), "\"token\":\""));
+    assert_true(has(administer(admin, "upsertUser", "{\"user\":{\"username\":\"w\",\"password\":\"pw\"}}", HAPPN_OK), "\"username\":\"w\""));
+    assert_true(has(administer(admin, "listUsers", NULL, HAPPN_OK), "\"w\""));
+    administer(admin, "deleteGroup", "{\"name\":\"none\"}", HAPPN_E_NOT_FOUND);
+    assert_string_equal(house.error, "group you are deleting does not exist");
+    administer(admin, "fly", "{}", HAPPN_E_UNSUPPORTED);
+    assert_string_equal(house.error, "there is no verb fly");
+    assert_int_equal(happn_client_administer(admin, "listUsers", "[]", 2, take_data, NULL), HAPPN_E_JSON);
+    assert_int_equal(happn_client_administer(admin, "", NULL, 0, take_data, NULL), HAPPN_E_ARGUMENT);
+    happn_client *user = log_in("\"username\":\"w\",\"password\":\"pw\"", HAPPN_OK), *host = NULL;
+    administer(user, "listUsers", NULL, HAPPN_E_DENIED);
+    assert_string_equal(house.error, "only members of the group _ADMIN may do this");
+    administer(admin, "linkGroup", "{\"group\":\"_ADMIN\",\"username\":\"w\"}", HAPPN_OK);
+    administer(user, "listUsers", NULL, HAPPN_OK); /* counts at once */
+    assert_int_equal(happn_client_open(house.service, take_status, NULL, &host), HAPPN_OK);
+    await();
+    administer(host, "deleteUser", "{\"username\":\"w\"}", HAPPN_OK);
+    leave(user);
+    leave(host);
+    leave(admin);
+}
+
+static void somebody_within_the_process(void **state)
+{
+    (void)state;
+    call("upsertUser", "{\"user\":{\"username\":\"in\",\"password\":\"pw\",\"permissions\":{\"/in/*\":{\"actions\":[\"set\"]}}}}", HAPPN_OK);
+    static const char login[] = "{\"username\":\"in\",\"password\":\"pw\"}", wrong[] = "{\"username\":\"in\",\"password\":\"no\"}";
+    happn_client *client = NULL;
+    assert_int_equal(happn_client_open_as(house.service, wrong, strlen(wrong), take_status, NULL, &client), HAPPN_OK);
+    await();
+    assert_int_equal(house.status, HAPPN_E_DENIED);
+    leave(client);
+    assert_int_equal(happn_client_open_as(house.service, "5", 1, take_status, NULL, &client), HAPPN_E_JSON);
+    assert_int_equal(happn_client_open_as(house.service, login, strlen(login), take_status, NULL, &client), HAPPN_OK);
+    await();
+    assert_int_equal(house.status, HAPPN_OK);
+    set(client, "/in/1", HAPPN_OK);
+    set(client, "/out/1", HAPPN_E_DENIED);
+    administer(client, "listUsers", NULL, HAPPN_E_DENIED);
+    leave(client);
+}
+
+static void an_administrator_can_end_itself(void **state)
+{
+    (void)state;
+    call("upsertUser", "{\"user\":{\"username\":\"brief\",\"password\":\"pw\"}}", HAPPN_OK);
+    call("linkGroup", "{\"group\":\"_ADMIN\",\"username\":\"brief\"}", HAPPN_OK);
+    happn_client *client = log_in("\"username\":\"brief\",\"password\":\"pw\"", HAPPN_OK);
+    assert_int_equal(happn_client_administer(client, "deleteUser", "{\"username\":\"brief\"}", strlen("{\"username\":\"brief\"}"), take_data, NULL), HAPPN_OK);
+    await(); /* the answer, or the end of the connection: one of them, once */
+    assert_true(house.status == HAPPN_OK || house.status == HAPPN_E_CLOSED);
+    leave(client);
+    assert_string_equal(call("getUser", "{\"username\":\"brief\"}", HAPPN_OK), "null");
+}
+
 static void clients_log_in_by_password_and_token(void **state)
 {
     (void)state;
@@ -381,6 +456,9 @@ int main(void)
         cmocka_unit_test(calls_say_what_is_wrong),
         cmocka_unit_test(groups_and_permissions),
         cmocka_unit_test(lists_have_criteria_sort_skip_limit_and_count),
+        cmocka_unit_test(administrators_work_through_clients),
+        cmocka_unit_test(somebody_within_the_process),
+        cmocka_unit_test(an_administrator_can_end_itself),
         cmocka_unit_test(clients_log_in_by_password_and_token),
         cmocka_unit_test(a_host_decides_who_logs_in),
         cmocka_unit_test(a_client_in_the_process_is_trusted),
