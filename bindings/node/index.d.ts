@@ -28,9 +28,75 @@ export class HappnError extends Error {
   [key: string]: unknown;
 }
 
+type Done<T> = Promise<T>;
+/** A name, or what was got under it. */
+type Named = string | { [key: string]: any };
+/** criteria, sort, skip, limit, count. */
+type Search = { criteria?: object; sort?: object; skip?: number; limit?: number; count?: boolean; [key: string]: unknown };
+
+export interface Users {
+  upsertUser(user: { [key: string]: any }, options?: { overwrite?: boolean }): Done<any>;
+  deleteUser(user: Named): Done<any>;
+  getUser(username: string, options?: { includeGroups?: boolean }): Done<any>;
+  listUsers(name: string, options?: Search): Done<any>;
+  listUsersByGroup(group: Named, options?: Search): Done<any>;
+  listUserNamesByGroup(group: Named): Done<string[]>;
+  getGroupMemberships(user: Named): Done<any[]>;
+  userBelongsToGroups(user: Named, groups: string[]): Done<boolean>;
+  resetPassword(user: Named, password: string, options?: { endSessions?: boolean }): Done<any>;
+  upsertPermission(user: Named, path: string, action: string, authorized?: boolean): Done<any>;
+  upsertPermissions(user: { username: string; permissions: object }): Done<any>;
+  removePermission(user: Named, path: string, action: string): Done<any>;
+  listPermissions(user: Named): Done<any[]>;
+}
+export interface Groups {
+  upsertGroup(group: { [key: string]: any }, options?: { parent?: Named; overwrite?: boolean }): Done<any>;
+  deleteGroup(group: Named): Done<any>;
+  getGroup(name: string): Done<any>;
+  listGroups(name: string, options?: Search): Done<any>;
+  linkGroup(group: Named, user: Named, options?: { data?: object }): Done<any>;
+  unlinkGroup(group: Named, user: Named): Done<any>;
+  upsertPermission(group: Named, path: string, action: string, authorized?: boolean): Done<any>;
+  removePermission(group: Named, path: string, action: string): Done<any>;
+  listPermissions(group: Named): Done<any[]>;
+}
+export interface LookupTables {
+  upsertLookupTable(table: { name: string; paths: string[] }): Done<any>;
+  deleteLookupTable(name: string): Done<any>;
+  fetchLookupTable(name: string): Done<{ name: string; paths: string[] }>;
+  insertPath(table: string, path: string): Done<any>;
+  removePath(table: string, path: string): Done<any>;
+  upsertLookupPermission(group: Named, permission: object): Done<any>;
+  removeLookupPermission(group: Named, permission: object): Done<any>;
+  removeAllTablePermission(group: Named, table: string): Done<any>;
+  fetchLookupPermissions(group: Named): Done<any>;
+}
+/** What administrators do. Every function also takes a callback as its last argument, and gives nothing then. */
+export interface Security {
+  users: Users; groups: Groups; lookupTables: LookupTables;
+  listActiveSessions(filter?: object): Done<any[]>;
+  disconnectSession(session: Named, reason?: string): Done<any>;
+  revokeSession(session: Named, reason?: string): Done<any>;
+  revokeToken(token: string, reason?: string): Done<any>;
+  restoreToken(token: string): Done<any>;
+  listRevokedTokens(filter?: object): Done<any[]>;
+  linkAnonymousGroup(group: Named): Done<any>;
+  unlinkAnonymousGroup(group: Named): Done<any>;
+  /** Any verb of docs/security.md. */
+  call(verb: string, args?: object): Done<any>;
+}
+
 export type Handler = (data: any, meta: Meta) => void;
 
 export interface Client {
+  /** The answer to the login: id, and on a secured server user and token. */
+  session: { id: string; user?: any; token?: string; [key: string]: any };
+  security: Security;
+  changePassword(passwords: { oldPassword: string; newPassword: string }): Promise<void>;
+  changePassword(passwords: { oldPassword: string; newPassword: string }, callback: Callback<void>): void;
+  /** Ends this login's token, and with it every session that was opened with it. */
+  revokeToken(): Promise<void>;
+  revokeToken(callback: Callback<void>): void;
   set(path: string, data: unknown, options?: SetOptions): Promise<any>;
   set(path: string, data: unknown, callback: Callback<any>): void;
   set(path: string, data: unknown, options: SetOptions, callback: Callback<any>): void;
@@ -64,7 +130,7 @@ export interface Client {
   /** With `reconnect` and `initialCallback`, before 'reconnect-successful': what is there now. */
   onEvent(name: 'initial-values', handler: (told: { handle: number; path: string; values: any[] }) => void): unknown;
   offEvent(name: string, handler: unknown): void;
-  disconnect(): Promise<void>;
+  disconnect(options?: { revokeToken?: boolean }): Promise<void>;
   disconnect(callback: Callback<void>): void;
 }
 
@@ -73,6 +139,16 @@ export interface Service extends NodeJS.EventEmitter {
   port: number;
   client(): Promise<Client>;
   client(callback: Callback<Client>): void;
+  services: {
+    security: Security;
+    session: {
+      localClient(login?: { username?: string; password?: string; token?: string; info?: object }): Promise<Client>;
+      localClient(login: object, callback: Callback<Client>): void;
+      localAdminClient(): Promise<Client>;
+      localAdminClient(callback: Callback<Client>): void;
+      disconnectSession(session: Named, ...rest: any[]): Promise<any>;
+    };
+  };
   reload(): Promise<void>;
   reload(callback: Callback<void>): void;
   /** reconnect: false tells the clients not to come back. */

@@ -4,6 +4,8 @@
 const { EventEmitter } = require('events');
 const path = require('path');
 
+const security = require('./security');
+
 const native = require(process.env.HAPPN_MODULE ? path.join(process.env.HAPPN_MODULE, 'happn_native.node') : './happn_native.node');
 
 const DONE = 1;
@@ -170,6 +172,13 @@ function matches(pattern, text) {
   return new RegExp(`^${parts.join('[\\s\\S]*')}$`).test(text);
 }
 
+/** What security.js asks with: an administrator's verb, through a client or, for the host, through the service. */
+function administrator(hub, ticket) {
+  const ask = (verb, json) => hub.call('happn_mb_administer', hub.ticket(), ticket, verb, json);
+  return (verb, toArguments, callback) =>
+    deliver(attempt(() => ask(verb, JSON.stringify(toArguments()))).then(([, body]) => JSON.parse(body)), callback);
+}
+
 class Client {
   constructor(hub, ownsHub) {
     this.hub = hub;
@@ -177,6 +186,8 @@ class Client {
     this.ticket = hub.ticket();
     this.emitter = new EventEmitter();
     this.subscriptions = new Map();
+    this.session = null;
+    this.security = security(administrator(hub, this.ticket));
   }
 
   /** @private */
@@ -190,7 +201,8 @@ class Client {
       if (reason) this.emitter.emit('connection-ended', reason);
     });
     try {
-      await this.hub.call('happn_mb_client_open', this.ticket, service, text(options));
+      const [, body] = await this.hub.call('happn_mb_client_open', this.ticket, service, text(options));
+      this.session = JSON.parse(body);
     } catch (error) {
       if (this.ownsHub) this.hub.close();
       throw error;
@@ -318,6 +330,16 @@ class Client {
     return this.offPath('*', callback);
   }
 
+  /** One's own: { oldPassword, newPassword }. */
+  changePassword(passwords, callback) {
+    return deliver(attempt(() => this.ask('happn_mb_change_password', JSON.stringify(passwords))).then(() => undefined), callback);
+  }
+
+  /** Ends this login's token, and with it every session that was opened with it: this one, too. */
+  revokeToken(callback) {
+    return deliver(this.ask('happn_mb_revoke_token').then(() => undefined), callback);
+  }
+
   /** 'connection-ended' (reason); with `reconnect: true` also 'connection-lost' (reason), 'reconnect-scheduled' ({attempt, scheduled,
    * reason}), 'reconnect-successful' ({attempt}), and before it, for each subscription with `initialCallback`, 'initial-values' ({handle, path,
    * values}) */
@@ -330,8 +352,11 @@ class Client {
     this.emitter.removeListener(name, handler);
   }
 
-  disconnect(callback) {
-    const closed = this.ask('happn_mb_client_close')
+  /** disconnect([{ revokeToken }], [callback]) */
+  disconnect(options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    const revoked = options && options.revokeToken ? this.revokeToken() : Promise.resolve();
+    const closed = revoked.then(() => this.ask('happn_mb_client_close'))
       .catch((error) => { if (error.status !== -11) throw error; })
       .then(() => { if (this.ownsHub) this.hub.close(); });
     return deliver(closed, callback);
@@ -344,6 +369,17 @@ class Service extends EventEmitter {
     this.hub = new Hub();
     this.ticket = this.hub.ticket();
     this.port = 0;
+    const session = {
+      localClient: (login, callback) => (typeof login === 'function' ? this.logIn({}, login) : this.logIn(login || {}, callback)),
+      localAdminClient: (callback) => this.client(callback),
+    };
+    /** happn-3's names. */
+    this.services = { security: security(administrator(this.hub, this.ticket)), session };
+    session.disconnectSession = (id, ...rest) => { // happn-3 13 has the callback before the reason, others behind
+      const details = rest.find((item) => typeof item !== 'function');
+      const callback = rest.find((item) => typeof item === 'function');
+      return this.services.security.disconnectSession(id, details && details.reason ? details.reason : details, ...(callback ? [callback] : []));
+    };
   }
 
   /** @private */
@@ -359,7 +395,13 @@ class Service extends EventEmitter {
     return this;
   }
 
-  /** A client in this process, without a socket. */
+  /** @private A client in this process that is somebody: { username, password } or { token }. */
+  logIn(login, callback) {
+    const { username, password, token, info } = login.config || login;
+    return deliver(new Client(this.hub, false).open(this.ticket, { username, password, token, info: info || {} }), callback);
+  }
+
+  /** A client in this process, without a socket: the host, who may do everything. */
   client(callback) {
     return deliver(new Client(this.hub, false).open(this.ticket), callback);
   }

@@ -25,9 +25,10 @@ from typing import Any, AsyncIterator, Awaitable, Callable
 from . import _native, errors
 from .errors import *  # noqa: F401,F403
 from .errors import HappnError, Closed
+from .security import Security
 
 __version__ = _native.happn_version()
-__all__ = ["Service", "Client", "Subscription", "Event", "connect", "HappnError"] + [
+__all__ = ["Service", "Client", "Subscription", "Event", "Security", "connect", "HappnError"] + [
     name for name in vars(errors) if isinstance(vars(errors)[name], type) and issubclass(vars(errors)[name], HappnError)
 ]
 
@@ -289,6 +290,10 @@ class Client:
         self._owns_hub = owns_hub
         self._ticket = 0
         self._hub: Any = None
+        #: What the server answered to the login: its `id`, and on a secured server `user` and `token`.
+        self.session: dict[str, Any] = {}
+        #: What administrators do.
+        self.security = Security(self._administer)
         #: Called with the reason when the connection ends by itself.
         self.on_end: Callable[[str], Any] | None = None
         #: With reconnect=True: called with what becomes of a lost connection: {"state": "lost" | "retry" | "back", "attempt", "wait", "reason"}.
@@ -301,7 +306,8 @@ class Client:
         self._ticket = self._hub.ticket()
         self._hub.handlers[self._ticket] = self._on_event
         try:
-            await self._hub.call(_native.happn_mb_client_open, self._service, self._options, ticket=self._ticket)
+            done = await self._hub.call(_native.happn_mb_client_open, self._service, self._options, ticket=self._ticket)
+            self.session = json.loads(done[1]) or {}
         except BaseException:
             await self.close()
             raise
@@ -390,6 +396,17 @@ class Client:
             raise errors.make(-11, None, "the client is not open")
         return Subscription(self, path, handler, options)
 
+    async def _administer(self, verb: str, arguments: dict[str, Any]) -> Any:
+        return json.loads((await self._call(_native.happn_mb_administer, verb, _encode(arguments)))[1])
+
+    async def change_password(self, old_password: str, new_password: str) -> None:
+        """One's own."""
+        await self._call(_native.happn_mb_change_password, _encode({"oldPassword": old_password, "newPassword": new_password}))
+
+    async def revoke_token(self) -> None:
+        """Ends this login's token, and with it every session that was opened with it: this one, too."""
+        await self._call(_native.happn_mb_revoke_token)
+
     async def close(self) -> None:
         ticket, self._ticket = self._ticket, 0
         hub = self._hub
@@ -419,6 +436,8 @@ class Service:
         self._ticket = 0
         #: The port it listens on, 0 when it does not.
         self.port = 0
+        #: Users, groups, permissions, sessions, tokens, when it is secured.
+        self.security = Security(self._administer)
 
     async def start(self) -> "Service":
         if self._hub is None:
@@ -437,9 +456,13 @@ class Service:
             raise errors.make(-11, None, "the service is not started")
         return self._hub
 
-    def client(self) -> Client:
-        """A client in this process, without a socket."""
-        return Client(self._running(), self._ticket, None, False)
+    async def _administer(self, verb: str, arguments: dict[str, Any]) -> Any:
+        hub = self._running()
+        return json.loads((await hub.call(_native.happn_mb_administer, self._ticket, verb, _encode(arguments)))[1])
+
+    def client(self, **login: Any) -> Client:
+        """A client in this process, without a socket: the host, who may do everything, or who logs in (username=..., password=..., or token=...)."""
+        return Client(self._running(), self._ticket, _options(login), False)
 
     async def reload(self) -> None:
         """Loads the scripts anew, all or nothing."""
