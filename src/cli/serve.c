@@ -4,6 +4,7 @@
  * stop in order, a second one at once. */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,15 @@ static void raise_file_limit(void)
     }
 }
 
+/* A block of a megabyte goes back to the system when it is freed. By itself the C library keeps ever longer ones once it has seen some, and a
+ * server through which a large document went would stay large. */
+static void return_large_blocks(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
 int command_serve(int argc, char **argv)
 {
     struct server server = {0};
@@ -290,6 +300,7 @@ int command_serve(int argc, char **argv)
         }
     }
     raise_file_limit();
+    return_large_blocks();
     signal(SIGPIPE, SIG_IGN);
     sigset_t all;
     sigfillset(&all);

@@ -19,7 +19,8 @@
 enum {
     APPLICATION_ID = 1751216240, /* "happ" */
     SCHEMA = 2,
-    BUSY_MS = 2000 /* somebody may look into the file with a tool */
+    BUSY_MS = 2000, /* somebody may look into the file with a tool */
+    NARROW_KILOBYTES = 1024
 };
 
 static const char schema[] = "BEGIN IMMEDIATE;"
@@ -48,7 +49,8 @@ static const char upgrade[] = "BEGIN IMMEDIATE;"
 #define RANGE "FROM documents WHERE path >= ?1 AND path < ?2 ORDER BY path"
 
 static const char *const texts[SQL_COUNT] = {
-    [SQL_GET] = "SELECT " BARE ", data FROM documents WHERE path = ?1",
+    [SQL_GET] = "SELECT " BARE ", CASE WHEN octet_length(data) < 1048576 THEN data END FROM documents WHERE path = ?1",
+    [SQL_GET_LONG] = "SELECT " BARE ", data FROM documents WHERE path = ?1",
     [SQL_GET_BARE] = "SELECT " BARE " FROM documents WHERE path = ?1",
     [SQL_FIND] = "SELECT path, " BARE ", data " RANGE,
     [SQL_FIND_BARE] = "SELECT path, " BARE " " RANGE,
@@ -193,7 +195,22 @@ static happn_status prepare(struct sqlite_file *file, const char *name, int coun
 static int use_cache(struct sqlite_file *file, const struct sqlite_options *options)
 {
     size_t bytes = options->cache_bytes != 0 ? options->cache_bytes : 32u << 20;
-    return pragma(file, "cache_size", -(int64_t)(bytes / 2048));
+    file->cache_kilobytes = (int64_t)(bytes / 2048);
+    return pragma(file, "cache_size", -file->cache_kilobytes);
+}
+
+void sqlite_file_narrow(struct sqlite_file *file)
+{
+    if (!file->is_narrow && file->cache_kilobytes > NARROW_KILOBYTES) {
+        file->is_narrow = pragma(file, "cache_size", -NARROW_KILOBYTES) == SQLITE_OK;
+    }
+}
+
+void sqlite_file_widen(struct sqlite_file *file)
+{
+    if (file->is_narrow && pragma(file, "cache_size", -file->cache_kilobytes) == SQLITE_OK) {
+        file->is_narrow = false;
+    }
 }
 
 static happn_status set_up(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)

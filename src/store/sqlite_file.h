@@ -9,7 +9,8 @@
 
 /* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, tag, rev, data (unless _BARE). */
 enum sqlite_statement {
-    SQL_GET,
+    SQL_GET,      /* data is NULL when it is long */
+    SQL_GET_LONG,
     SQL_GET_BARE,
     SQL_FIND,
     SQL_FIND_BARE,
@@ -33,6 +34,8 @@ struct sqlite_file {
     sqlite3_stmt *statements[SQL_COUNT];
     struct sqlite_index *index; /* what is declared; NULL: nothing */
     sqlite3_stmt *open;  /* has a row that somebody may still be reading */
+    int64_t cache_kilobytes;
+    bool is_narrow;      /* the cache is small for now */
     int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
     int log_pages;    /* in the WAL after the last commit */
     int checkpoint_pages;
@@ -54,6 +57,12 @@ int sqlite_file_keep_rev(struct sqlite_file *file, int64_t rev);
 
 /* E_STORE, with what SQLite has to say about the last failure. */
 happn_status sqlite_file_failed(struct sqlite_file *file, happn_error *error);
+
+/* A document of so many bytes would drive everything else out of the page cache, and double its own cost: while it is read or written the
+ * cache is small. */
+enum { SQLITE_LONG = 1 << 20 };
+void sqlite_file_narrow(struct sqlite_file *file);
+void sqlite_file_widen(struct sqlite_file *file);
 
 /* Moves the log into the database when it has grown long. */
 void sqlite_file_checkpoint(struct sqlite_file *file);

@@ -9,6 +9,8 @@ static struct sqlite_file *file_of(struct shelf *shelf)
     return (struct sqlite_file *)((char *)shelf - offsetof(struct sqlite_file, shelf));
 }
 
+enum { COLUMN_DATA = 5 }; /* of the statements that get one document */
+
 static void bind_text(sqlite3_stmt *statement, int at, struct str text)
 {
     /* Bound until the next binding, but only looked at while the statement runs. A NULL pointer would bind NULL. */
@@ -59,11 +61,9 @@ static happn_status no_memory(happn_error *error)
     return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
 }
 
-static happn_status read_one(struct shelf *shelf, struct str path, bool bare, struct document *out, happn_error *error)
+static happn_status read_by(struct sqlite_file *file, enum sqlite_statement which, struct str path, struct document *out, happn_error *error)
 {
-    struct sqlite_file *file = file_of(shelf);
-    take_back(file);
-    sqlite3_stmt *statement = file->statements[bare ? SQL_GET_BARE : SQL_GET];
+    sqlite3_stmt *statement = file->statements[which];
     bind_text(statement, 1, path);
     *out = (struct document){.rev = 0};
     int code = sqlite3_step(statement);
@@ -74,7 +74,23 @@ static happn_status read_one(struct shelf *shelf, struct str path, bool bare, st
     }
     file->open = statement;
     out->path = path;
-    return read_columns(statement, 0, bare, out) ? HAPPN_OK : no_memory(error);
+    bool is_whole = read_columns(statement, 0, which == SQL_GET_BARE, out);
+    bool is_long = which == SQL_GET && sqlite3_column_type(statement, COLUMN_DATA) == SQLITE_NULL;
+    return is_whole || is_long ? HAPPN_OK : no_memory(error);
+}
+
+static happn_status read_one(struct shelf *shelf, struct str path, bool bare, struct document *out, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    happn_status status = read_by(file, bare ? SQL_GET_BARE : SQL_GET, path, out, error);
+    bool is_long = status == HAPPN_OK && !bare && str_is_set(out->path) && !str_is_set(out->data);
+    if (!is_long) {
+        return status;
+    }
+    take_back(file);
+    sqlite_file_narrow(file);
+    return read_by(file, SQL_GET_LONG, path, out, error);
 }
 
 /* With indexes one write is several statements: all of them happen, or none. */
@@ -109,6 +125,9 @@ static happn_status write_one(struct shelf *shelf, const struct document *docume
     /* The one text that can be too long for SQLite: then the parameter would keep what it had before. */
     int code = sqlite3_bind_text64(statement, 7, document->data.ptr, document->data.len, SQLITE_STATIC, SQLITE_UTF8);
     happn_status status = HAPPN_OK;
+    if (document->data.len >= SQLITE_LONG) {
+        sqlite_file_narrow(file);
+    }
     if (code != SQLITE_OK || begin_whole(file) != SQLITE_OK) {
         return sqlite_file_failed(file, error);
     }
@@ -222,6 +241,7 @@ static happn_status walk(struct shelf *shelf, const struct shelf_walk *walk, hap
 static void rest(struct shelf *shelf)
 {
     take_back(file_of(shelf));
+    sqlite_file_widen(file_of(shelf));
 }
 
 static happn_status group(struct shelf *shelf, happn_error *error)

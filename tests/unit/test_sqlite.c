@@ -321,6 +321,32 @@ static void explicit_reads_are_answered_at_once(void **state)
     assert_non_null(removal->context);
 }
 
+/* What a document of ten megabytes costs here is one copy of it, while it is read or written; its pages do not fill the cache. */
+static void a_long_document_does_not_stay(void **state)
+{
+    (void)state;
+    enum { LENGTH = 10 << 20, SLACK = 3 << 20 };
+    char *data = malloc(LENGTH + 1);
+    memset(data, 'x', LENGTH);
+    memcpy(data, "{\"text\":\"", 9);
+    memcpy(data + LENGTH - 2, "\"}", 3);
+    open_store((struct sqlite_options){.sync = false});
+    run(STORE_SET, "/small", "{}");
+    run(STORE_GET, "/small", NULL);
+    sqlite3_int64 before = sqlite3_memory_used();
+    assert_true(before > 0); /* else nothing is counted */
+    static const enum store_kind kinds[] = {STORE_SET, STORE_GET, STORE_SET, STORE_GET};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        sqlite3_memory_highwater(1);
+        struct store_op *op = run(kinds[i], "/long", data);
+        assert_int_equal(op->status, HAPPN_OK);
+        assert_true(kinds[i] == STORE_SET || str_is(op->documents[0].data, data));
+        assert_true(sqlite3_memory_highwater(0) < before + LENGTH + SLACK);
+        assert_true(sqlite3_memory_used() < before + SLACK);
+    }
+    free(data);
+}
+
 static void the_queue_has_an_end(void **state)
 {
     (void)state;
@@ -429,9 +455,11 @@ int main(void)
         TEST(a_failed_sync_fails_the_whole_batch),
         TEST(a_disk_that_fills_in_the_middle),
         TEST(explicit_reads_are_answered_at_once),
+        TEST(a_long_document_does_not_stay),
         TEST(the_queue_has_an_end),
         TEST(a_closed_store_takes_nothing),
         TEST(memory_may_run_out_anywhere),
     };
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
