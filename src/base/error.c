@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 happn_status error_set(happn_error *error, happn_status status, const char *format, ...)
 {
     if (error != NULL) {
@@ -11,7 +13,9 @@ happn_status error_set(happn_error *error, happn_status status, const char *form
         error->status = status;
         va_list args;
         va_start(args, format);
-        vsnprintf(error->message, sizeof error->message, format, args);
+        if (vsnprintf(error->message, sizeof error->message, format, args) >= (int)sizeof error->message) {
+            utf8_mend(error->message); /* it goes into frames, which must be UTF-8 */
+        }
         va_end(args);
     }
     return status;

@@ -60,3 +60,23 @@ struct str utf8_cut(struct str text, size_t most)
     }
     return str_make(text.ptr, len);
 }
+
+void utf8_copy(char *out, size_t size, struct str text)
+{
+    struct str front = utf8_cut(text, size - 1);
+    if (front.len != 0) {
+        memcpy(out, front.ptr, front.len);
+    }
+    out[front.len] = '\0';
+}
+
+void utf8_mend(char *text)
+{
+    size_t len = strlen(text), start = len;
+    while (start != 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) {
+        start--;
+    }
+    if (start != 0 && !utf8_is_valid(str_make(text + start - 1, len - start + 1))) {
+        text[start - 1] = '\0';
+    }
+}

@@ -9,5 +9,9 @@ bool utf8_is_valid(struct str text);
 
 /* The front of a valid text, at most so many bytes, never half a character. */
 struct str utf8_cut(struct str text, size_t most);
+/* Copies as much of a valid text as fits, whole characters only, and a NUL. */
+void utf8_copy(char *out, size_t size, struct str text);
+/* Takes a character off that is only half there, at the end of what was a valid text before it was cut. */
+void utf8_mend(char *text);
 
 #endif

@@ -94,7 +94,7 @@ void client_lost(happn_client *client, happn_status status, const char *reason)
     happn_error error;
     char why[sizeof client->farewell];
     bool again = reconnect_is_wanted(client, status);
-    snprintf(why, sizeof why, "%s", client->farewell[0] != '\0' ? client->farewell : reason);
+    utf8_copy(why, sizeof why, str_of(client->farewell[0] != '\0' ? client->farewell : reason));
     client->is_down = again;
     client->is_ended = !again;
     client->is_losing = true;

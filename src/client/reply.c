@@ -130,15 +130,6 @@ static happn_status status_named(struct str name)
     return HAPPN_E_REFUSED;
 }
 
-static void copy_text(char *out, size_t size, struct str text)
-{
-    struct str front = utf8_cut(text, size - 1);
-    if (front.len != 0) {
-        memcpy(out, front.ptr, front.len);
-    }
-    out[front.len] = '\0';
-}
-
 static void read_error(happn_client *client, struct str raw, happn_error *error)
 {
     struct str name = json_string(&client->arena, json_get(raw, "name"));
@@ -154,8 +145,8 @@ static void read_error(happn_client *client, struct str raw, happn_error *error)
     } else if (str_starts(message, STR_LIT("Bad path"))) {
         error->status = HAPPN_E_PATH; /* the original's name for it is just "Error" */
     }
-    copy_text(error->name, sizeof error->name, name);
-    copy_text(error->message, sizeof error->message,
+    utf8_copy(error->name, sizeof error->name, name);
+    utf8_copy(error->message, sizeof error->message,
               str_is_set(message) ? message : str_of(happn_status_text(error->status)));
 }
 
@@ -203,7 +194,7 @@ static void remember_farewell(happn_client *client, const struct frame *frame)
         return;
     }
     struct str reason = json_type_of(frame->data) == JSON_OBJECT ? json_get(frame->data, "reason") : frame->data;
-    copy_text(client->farewell, sizeof client->farewell, json_string(&client->arena, reason));
+    utf8_copy(client->farewell, sizeof client->farewell, json_string(&client->arena, reason));
 }
 
 /* The publisher waits for this when it asked for consistency 3: one ack for each subscription here. */

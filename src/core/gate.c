@@ -322,7 +322,7 @@ static struct identity *caller_identity(struct core *core, struct arena *arena, 
     }
     bool is_text = caller->token.len == 0 || (error.code == 401 && strstr(error.message, "invalid session token") != NULL);
     if (identity == NULL) {
-        snprintf(message, 256, "%.255s", is_text ? hint : error.message);
+        utf8_copy(message, 256, str_of(is_text ? hint : error.message));
         *answer = error.code == 403 ? GATE_FORBIDDEN : GATE_UNAUTHORIZED;
     }
     return identity;

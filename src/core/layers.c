@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "core/dispatch.h"
 #include "json/scan.h"
 
@@ -147,8 +148,8 @@ bool layers_published(struct publication *publication)
     }
     if (verdict == HAPPN_FAIL) {
         publication->results.failed++;
-        snprintf(publication->results.error, sizeof publication->results.error, "%.199s",
-                 error.status != HAPPN_OK ? error.message : happn_status_text(HAPPN_E_REFUSED));
+        utf8_copy(publication->results.error, sizeof publication->results.error,
+                  str_of(error.status != HAPPN_OK ? error.message : happn_status_text(HAPPN_E_REFUSED)));
     }
     return verdict == HAPPN_NEXT;
 }

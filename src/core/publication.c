@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "core/acknowledgement.h"
 #include "core/gate.h"
 #include "core/layers.h"
@@ -104,7 +105,7 @@ static happn_status send_layered(struct delivery *delivery, struct channel *chan
     case HAPPN_NEXT:
         break;
     case HAPPN_FAIL:
-        snprintf(publication->results.error, sizeof publication->results.error, "%.199s", error.message);
+        utf8_copy(publication->results.error, sizeof publication->results.error, str_of(error.message));
         return HAPPN_E_REFUSED;
     default:
         return HAPPN_OK; /* it was not meant for this one */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "happn/security.h"
 #include "json/scan.h"
 #include "json/write.h"
@@ -299,7 +300,7 @@ static void on_client_ended(const char *reason, void *arg)
     struct ticket *ticket = arg;
     char copy[200];
     struct buf meta;
-    snprintf(copy, sizeof copy, "%s", reason);
+    utf8_copy(copy, sizeof copy, str_of(reason));
     end_children(ticket, HAPPN_E_CLOSED, copy);
     buf_init(&meta, NULL, 4096);
     buf_add_lit(&meta, "{\"reason\":");

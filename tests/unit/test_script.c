@@ -1,6 +1,8 @@
 /* Scripts as layers and routes of one core: no sockets, no sleeping, limits counted in instructions. */
 #include "script_house.h"
 
+#include "base/utf8.h"
+
 /* -- layers -- */
 
 static void a_layer_changes_refuses_replies(void **state)
@@ -77,6 +79,45 @@ static void an_outbound_layer_hides_and_drops(void **state)
     struct str frame = hear(&two);
     assert_false(has_part(frame, "serial"));
     leave(&one), leave(&two);
+}
+
+/* "é" takes two bytes, and the limits of these texts are odd and even. */
+static void long_refusals_are_cut_between_characters(void **state)
+{
+    (void)state;
+    struct peer one, two;
+    use_outbound("out.lua", "return { paths = { '/d/*' }, outbound = function(msg)\n"
+                            "  if msg.direction == 'publication' then happn.fail(('\\u{e9}'):rep(300)) end end }");
+    use_inbound("in.lua", "return { paths = { '/no/*' }, inbound = function(msg) happn.fail('No', 'x' .. ('\\u{e9}'):rep(300)) end }");
+    open_scripts();
+    enter(&one), enter(&two);
+    say(&one, "{\"action\":\"on\",\"eventId\":1,\"path\":\"/ALL@/d/*\"}");
+    hear(&one);
+    say(&two, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/d/1\",\"data\":{},\"options\":{\"consistency\":1}}");
+    for (int i = 0; i < 2; i++) { /* the answer, and the report */
+        assert_true(utf8_is_valid(hear(&two)));
+    }
+    say(&two, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/no/1\",\"data\":{}}");
+    struct str frame = hear(&two);
+    assert_true(utf8_is_valid(frame));
+    expect_part(frame, "x\xc3\xa9\xc3\xa9");
+    leave(&one), leave(&two);
+}
+
+static void long_error_texts_are_cut_between_characters(void **state)
+{
+    (void)state;
+    happn_error error;
+    char text[1000];
+    for (size_t pad = 0; pad < 4; pad++) { /* a character of four bytes, cut at each of them */
+        memset(text, 'x', pad);
+        for (size_t at = pad; at + 5 < sizeof text; at += 4) {
+            memcpy(text + at, "\xf0\x9f\x90\x98", 5);
+        }
+        error_set(&error, HAPPN_E_REFUSED, "%s", text);
+        assert_true(utf8_is_valid(str_of(error.message)));
+        assert_in_range(strlen(error.message), sizeof error.message - 4, sizeof error.message - 1);
+    }
 }
 
 static void an_outbound_layer_cannot_wait(void **state)
@@ -1034,6 +1075,8 @@ int main(void)
         T(a_layer_changes_refuses_replies),
         T(layers_share_a_context_and_see_earlier_changes),
         T(an_outbound_layer_hides_and_drops),
+        T(long_refusals_are_cut_between_characters),
+        T(long_error_texts_are_cut_between_characters),
         T(an_outbound_layer_cannot_wait),
         T(logins_hide_their_secrets),
         cmocka_unit_test(documents_are_lazy_and_keep_what_is_not_touched),
