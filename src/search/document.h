@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 /* Slices belong to whoever hands it out. */
@@ -15,6 +16,7 @@ struct document {
     struct str modified_by; /* user name; not set when nobody is known */
     struct str tag;         /* the name of a snapshot; not set otherwise */
     int64_t rev;
+    struct buf *own;        /* the memory of a long `data`, which who copies the document may take instead; NULL: it must be copied */
 };
 
 #endif

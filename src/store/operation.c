@@ -31,11 +31,21 @@ static bool copy_text(struct arena *out, struct str from, struct str *to)
     return str_is_set(from) == str_is_set(*to);
 }
 
+/* Taking the memory of a long text over spares a second one of that length. */
+static bool copy_data(struct arena *out, const struct document *from, struct str *to)
+{
+    if (from->own == NULL || from->own->allocator != out->allocator) {
+        return copy_text(out, from->data, to);
+    }
+    *to = arena_take(out, from->own);
+    return str_is_set(*to);
+}
+
 bool operation_copy(const struct store_op *op, struct arena *out, const struct document *from, struct document *to)
 {
     *to = (struct document){.created = from->created, .modified = from->modified, .rev = from->rev};
     return copy_text(out, from->path, &to->path) && copy_text(out, from->modified_by, &to->modified_by) &&
-           copy_text(out, from->tag, &to->tag) && (op->paths_only || copy_text(out, from->data, &to->data));
+           copy_text(out, from->tag, &to->tag) && (op->paths_only || copy_data(out, from, &to->data));
 }
 
 struct document *operation_add(struct store_op *op, struct arena *out, size_t *room)

@@ -249,6 +249,7 @@ static happn_status open_files(struct sqlite *sqlite, const struct sqlite_option
         return status;
     }
     sqlite->reader.shelf.rev = sqlite->writer.shelf.rev;
+    sqlite->reader.long_text.allocator = sqlite->writer.long_text.allocator = sqlite->allocator; /* what they read may be taken into results */
     return HAPPN_OK;
 }
 

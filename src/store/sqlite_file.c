@@ -46,13 +46,14 @@ static const char upgrade[] = "BEGIN IMMEDIATE;"
                               "COMMIT;";
 
 #define BARE "created, modified, modified_by, tag, rev"
+#define DATA "CASE WHEN octet_length(data) < 1048576 THEN data END, rowid"
+_Static_assert(SQLITE_LONG == 1048576, "the same number in SQL");
 #define RANGE "FROM documents WHERE path >= ?1 AND path < ?2 ORDER BY path"
 
 static const char *const texts[SQL_COUNT] = {
-    [SQL_GET] = "SELECT " BARE ", CASE WHEN octet_length(data) < 1048576 THEN data END FROM documents WHERE path = ?1",
-    [SQL_GET_LONG] = "SELECT " BARE ", data FROM documents WHERE path = ?1",
-    [SQL_GET_BARE] = "SELECT " BARE " FROM documents WHERE path = ?1",
-    [SQL_FIND] = "SELECT path, " BARE ", data " RANGE,
+    [SQL_GET] = "SELECT " BARE ", " DATA " FROM documents WHERE path = ?1",
+    [SQL_GET_BARE] = "SELECT " BARE ", octet_length(data) FROM documents WHERE path = ?1",
+    [SQL_FIND] = "SELECT path, " BARE ", " DATA " " RANGE,
     [SQL_FIND_BARE] = "SELECT path, " BARE " " RANGE,
     [SQL_PUT] = "INSERT INTO documents(path, " BARE ", data) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) "
                 "ON CONFLICT(path) DO UPDATE SET created = ?2, modified = ?3, modified_by = ?4, tag = ?5, rev = ?6, data = ?7",
@@ -165,6 +166,20 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* SQLite has it from 3.43 on, without reading the text. */
+static void octet_length(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    sqlite3_result_int64(context, sqlite3_value_bytes(values[0]));
+}
+
+static int add_functions(sqlite3 *db)
+{
+    int how = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+    return sqlite3_libversion_number() >= 3043000 ? SQLITE_OK
+                                                  : sqlite3_create_function(db, "octet_length", 1, how, NULL, octet_length, NULL, NULL);
+}
+
 static happn_status open_connection(struct sqlite_file *file, const struct sqlite_options *options, int flags,
                             happn_error *error)
 {
@@ -173,7 +188,8 @@ static happn_status open_connection(struct sqlite_file *file, const struct sqlit
     if (file->checkpoint_pages == 0) {
         file->checkpoint_pages = 8000;
     }
-    if (sqlite3_open_v2(options->file, &file->db, flags | SQLITE_OPEN_NOMUTEX, options->vfs) != SQLITE_OK) {
+    if (sqlite3_open_v2(options->file, &file->db, flags | SQLITE_OPEN_NOMUTEX, options->vfs) != SQLITE_OK ||
+        add_functions(file->db) != SQLITE_OK) {
         return cannot_open(file, options->file, error);
     }
     sqlite3_busy_timeout(file->db, BUSY_MS);
@@ -286,5 +302,6 @@ void sqlite_file_close(struct sqlite_file *file)
         sqlite3_finalize(file->statements[i]);
     }
     sqlite3_close(file->db);
+    buf_fini(&file->long_text);
     *file = (struct sqlite_file){0};
 }

@@ -7,10 +7,10 @@
 #include "store/shelf.h"
 #include "store/sqlite.h"
 
-/* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, tag, rev, data (unless _BARE). */
+/* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, tag, rev, then unless _BARE: data (NULL
+ * where it is long), rowid. GET_BARE has the length of data instead. */
 enum sqlite_statement {
-    SQL_GET,      /* data is NULL when it is long */
-    SQL_GET_LONG,
+    SQL_GET,
     SQL_GET_BARE,
     SQL_FIND,
     SQL_FIND_BARE,
@@ -36,6 +36,8 @@ struct sqlite_file {
     sqlite3_stmt *open;  /* has a row that somebody may still be reading */
     int64_t cache_kilobytes;
     bool is_narrow;      /* the cache is small for now */
+    int64_t last_len;    /* of the text that was read last: who reads a path often goes on to write it */
+    struct buf long_text; /* what was read last, where it is long; its allocator is set by the owner */
     int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
     int log_pages;    /* in the WAL after the last commit */
     int checkpoint_pages;

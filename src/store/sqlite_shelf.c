@@ -9,8 +9,6 @@ static struct sqlite_file *file_of(struct shelf *shelf)
     return (struct sqlite_file *)((char *)shelf - offsetof(struct sqlite_file, shelf));
 }
 
-enum { COLUMN_DATA = 5 }; /* of the statements that get one document */
-
 static void bind_text(sqlite3_stmt *statement, int at, struct str text)
 {
     /* Bound until the next binding, but only looked at while the statement runs. A NULL pointer would bind NULL. */
@@ -33,23 +31,10 @@ static struct str column(sqlite3_stmt *statement, int at)
     return str_make(text, (size_t)sqlite3_column_bytes(statement, at));
 }
 
-/* `at` is the column of `created`. The slices are SQLite's until the statement goes on. False: out of memory. */
-static bool read_columns(sqlite3_stmt *row, int at, bool bare, struct document *out)
-{
-    out->created = sqlite3_column_int64(row, at);
-    out->modified = sqlite3_column_int64(row, at + 1);
-    out->modified_by = column(row, at + 2);
-    out->tag = column(row, at + 3);
-    out->rev = sqlite3_column_int64(row, at + 4);
-    if (!bare) {
-        out->data = column(row, at + 5);
-    }
-    return bare || str_is_set(out->data);
-}
-
 /* Ends the statement whose row was lent out. */
 static void take_back(struct sqlite_file *file)
 {
+    buf_fini(&file->long_text);
     if (file->open != NULL) {
         sqlite3_reset(file->open);
         file->open = NULL;
@@ -61,11 +46,59 @@ static happn_status no_memory(happn_error *error)
     return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
 }
 
-static happn_status read_by(struct sqlite_file *file, enum sqlite_statement which, struct str path, struct document *out, happn_error *error)
+static happn_status copy_long(struct sqlite_file *file, sqlite3_blob *text, happn_error *error)
 {
-    sqlite3_stmt *statement = file->statements[which];
+    size_t len = (size_t)sqlite3_blob_bytes(text);
+    buf_fini(&file->long_text);
+    buf_init(&file->long_text, file->long_text.allocator, len + 1); /* no more than it needs */
+    if (!buf_reserve(&file->long_text, len + 1)) {
+        return no_memory(error);
+    }
+    file->long_text.len = len;
+    return sqlite3_blob_read(text, file->long_text.ptr, (int)len, 0) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
+}
+
+/* As a column SQLite would put it together in memory of its own first, and keep its pages. */
+static happn_status read_long(struct sqlite_file *file, int64_t row, struct document *out, happn_error *error)
+{
+    sqlite3_blob *text = NULL;
+    if (sqlite3_blob_open(file->db, "main", "documents", "data", row, 0, &text) != SQLITE_OK) {
+        return sqlite_file_failed(file, error);
+    }
+    sqlite_file_narrow(file);
+    happn_status status = copy_long(file, text, error);
+    sqlite3_blob_close(text);
+    out->data = buf_str(&file->long_text);
+    out->own = &file->long_text;
+    return status;
+}
+
+/* `at` is the column of `created`. The slices are SQLite's until the statement goes on. */
+static happn_status read_columns(struct sqlite_file *file, sqlite3_stmt *row, int at, bool bare, struct document *out, happn_error *error)
+{
+    out->created = sqlite3_column_int64(row, at);
+    out->modified = sqlite3_column_int64(row, at + 1);
+    out->modified_by = column(row, at + 2);
+    out->tag = column(row, at + 3);
+    out->rev = sqlite3_column_int64(row, at + 4);
+    if (bare) {
+        return HAPPN_OK;
+    }
+    if (sqlite3_column_type(row, at + 5) == SQLITE_NULL) {
+        return read_long(file, sqlite3_column_int64(row, at + 6), out, error);
+    }
+    out->data = column(row, at + 5);
+    return str_is_set(out->data) ? HAPPN_OK : no_memory(error);
+}
+
+static happn_status read_one(struct shelf *shelf, struct str path, bool bare, struct document *out, happn_error *error)
+{
+    struct sqlite_file *file = file_of(shelf);
+    take_back(file);
+    sqlite3_stmt *statement = file->statements[bare ? SQL_GET_BARE : SQL_GET];
     bind_text(statement, 1, path);
     *out = (struct document){.rev = 0};
+    file->last_len = 0;
     int code = sqlite3_step(statement);
     if (code != SQLITE_ROW) {
         happn_status status = code == SQLITE_DONE ? HAPPN_OK : sqlite_file_failed(file, error);
@@ -74,23 +107,9 @@ static happn_status read_by(struct sqlite_file *file, enum sqlite_statement whic
     }
     file->open = statement;
     out->path = path;
-    bool is_whole = read_columns(statement, 0, which == SQL_GET_BARE, out);
-    bool is_long = which == SQL_GET && sqlite3_column_type(statement, COLUMN_DATA) == SQLITE_NULL;
-    return is_whole || is_long ? HAPPN_OK : no_memory(error);
-}
-
-static happn_status read_one(struct shelf *shelf, struct str path, bool bare, struct document *out, happn_error *error)
-{
-    struct sqlite_file *file = file_of(shelf);
-    take_back(file);
-    happn_status status = read_by(file, bare ? SQL_GET_BARE : SQL_GET, path, out, error);
-    bool is_long = status == HAPPN_OK && !bare && str_is_set(out->path) && !str_is_set(out->data);
-    if (!is_long) {
-        return status;
-    }
-    take_back(file);
-    sqlite_file_narrow(file);
-    return read_by(file, SQL_GET_LONG, path, out, error);
+    happn_status status = read_columns(file, statement, 0, bare, out, error);
+    file->last_len = bare ? sqlite3_column_int64(statement, 5) : (int64_t)out->data.len;
+    return status;
 }
 
 /* With indexes one write is several statements: all of them happen, or none. */
@@ -112,9 +131,8 @@ static happn_status end_whole(struct sqlite_file *file, happn_status status, hap
     return status == HAPPN_OK && code != SQLITE_OK ? sqlite_file_failed(file, error) : status;
 }
 
-static happn_status write_one(struct shelf *shelf, const struct document *document, happn_error *error)
+static happn_status write_row(struct sqlite_file *file, const struct document *document, happn_error *error)
 {
-    struct sqlite_file *file = file_of(shelf);
     sqlite3_stmt *statement = file->statements[SQL_PUT];
     bind_text(statement, 1, document->path);
     sqlite3_bind_int64(statement, 2, document->created);
@@ -125,9 +143,6 @@ static happn_status write_one(struct shelf *shelf, const struct document *docume
     /* The one text that can be too long for SQLite: then the parameter would keep what it had before. */
     int code = sqlite3_bind_text64(statement, 7, document->data.ptr, document->data.len, SQLITE_STATIC, SQLITE_UTF8);
     happn_status status = HAPPN_OK;
-    if (document->data.len >= SQLITE_LONG) {
-        sqlite_file_narrow(file);
-    }
     if (code != SQLITE_OK || begin_whole(file) != SQLITE_OK) {
         return sqlite_file_failed(file, error);
     }
@@ -140,9 +155,8 @@ static happn_status write_one(struct shelf *shelf, const struct document *docume
     return status;
 }
 
-static happn_status erase_one(struct shelf *shelf, struct str path, happn_error *error)
+static happn_status erase_row(struct sqlite_file *file, struct str path, happn_error *error)
 {
-    struct sqlite_file *file = file_of(shelf);
     take_back(file);
     bind_text(file->statements[SQL_DELETE], 1, path);
     if (begin_whole(file) != SQLITE_OK) {
@@ -150,6 +164,40 @@ static happn_status erase_one(struct shelf *shelf, struct str path, happn_error 
     }
     bool is_done = sqlite_index_forget(file, path) == SQLITE_OK && sqlite_file_run(file, SQL_DELETE) == SQLITE_OK;
     return end_whole(file, is_done ? HAPPN_OK : sqlite_file_failed(file, error), error);
+}
+
+/* Bytes of pages. */
+static int cache_used(struct sqlite_file *file)
+{
+    int now = 0, most = 0;
+    sqlite3_db_status(file->db, SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
+    return now;
+}
+
+/* To free the pages of a large text SQLite reads them. Mostly it is known before that there is one, else they go afterwards. */
+static happn_status change(struct sqlite_file *file, struct str path, const struct document *document, happn_error *error)
+{
+    bool is_long = file->last_len >= SQLITE_LONG || (document != NULL && document->data.len >= SQLITE_LONG);
+    int used = cache_used(file);
+    if (is_long) {
+        sqlite_file_narrow(file);
+    }
+    happn_status status = document != NULL ? write_row(file, document, error) : erase_row(file, path, error);
+    if (cache_used(file) > used + SQLITE_LONG) {
+        sqlite_file_narrow(file);
+    }
+    file->last_len = 0;
+    return status;
+}
+
+static happn_status write_one(struct shelf *shelf, const struct document *document, happn_error *error)
+{
+    return change(file_of(shelf), document->path, document, error);
+}
+
+static happn_status erase_one(struct shelf *shelf, struct str path, happn_error *error)
+{
+    return change(file_of(shelf), path, NULL, error);
 }
 
 /* The end of a range is its prefix with the last byte raised; where there is none, an empty blob, which is greater than
@@ -174,8 +222,9 @@ static happn_status walk_rows(struct sqlite_file *file, sqlite3_stmt *statement,
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         struct document document = {.path = column(statement, 0)};
-        if (!str_is_set(document.path) || !read_columns(statement, 1, walk->bare, &document)) {
-            return no_memory(error);
+        happn_status status = str_is_set(document.path) ? read_columns(file, statement, 1, walk->bare, &document, error) : no_memory(error);
+        if (status != HAPPN_OK) {
+            return status;
         }
         if (!walk->visit(walk->arg, &document)) {
             return HAPPN_OK;

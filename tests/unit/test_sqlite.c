@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "counting.h"
+#include "json/scan.h"
+#include "store/sqlite_file.h"
+#include "store/sqlite_shelf.h"
 #include "test_disk.h"
 
 static struct store_fixture fixture;
@@ -436,6 +440,153 @@ static void memory_may_run_out_anywhere(void **state)
     }
 }
 
+static char *large_text(size_t len)
+{
+    char *data = malloc(len + 1);
+    memset(data, 'x', len);
+    memcpy(data, "{\"big\":\"", 8);
+    memcpy(data + len - 2, "\"}", 3);
+    return data;
+}
+
+static void open_with(const struct allocator *allocator)
+{
+    happn_error error;
+    struct sqlite_options options = {.file = fixture.file};
+    assert_int_equal(store_sqlite_open(&fixture.loop, allocator, &options, &fixture.provider, &error), HAPPN_OK);
+}
+
+/* What was read for a result becomes the result: at no time is there a second one of it. */
+static void large_texts_are_read_once(void **state)
+{
+    (void)state;
+    enum { LEN = 13000000 };
+    char *data = large_text(LEN);
+    struct counting counting;
+    counting_init(&counting);
+    open_with(&counting.allocator);
+    run(STORE_SET, "/l/1", data), run(STORE_SET, "/l/2", "{}"), run(STORE_SET, "/l/3", data);
+    sqlite3_int64 theirs = sqlite3_memory_used();
+    assert_true(theirs > 0); /* else nothing is counted */
+    static const struct {
+        enum store_kind kind;
+        const char *path;
+        size_t count, at;
+    } reads[] = {{STORE_GET, "/l/3", 1, 0}, {STORE_FIND, "/l/*", 3, 2}};
+    for (size_t i = 0; i < 2; i++) {
+        struct arena arena;
+        arena_init(&arena, &counting.allocator);
+        struct store_op op = fixture_op(&fixture, reads[i].kind, reads[i].path, NULL);
+        op.arena = &arena;
+        size_t before = counting_mark(&counting);
+        sqlite3_memory_highwater(1);
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.count, reads[i].count);
+        assert_true(str_is(op.documents[reads[i].at].data, data));
+        assert_true(counting.most - before < (i + 1) * LEN + LEN / 10);
+        assert_true(sqlite3_memory_highwater(0) < theirs + LEN / 2);
+        arena_fini(&arena);
+        assert_true(counting.now <= before + 4096); /* nothing is kept */
+    }
+    fixture_close(&fixture);
+    free(data);
+}
+
+static int cache_used(struct sqlite_file *file)
+{
+    int now = 0, most = 0;
+    assert_int_equal(sqlite3_db_status(file->db, SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0), SQLITE_OK);
+    return now;
+}
+
+/* Its thousands of pages would drive out those of everything else, and none of them is looked at twice. */
+static void large_texts_leave_no_pages_behind(void **state)
+{
+    (void)state;
+    enum { LEN = 8 << 20 };
+    char *data = large_text(LEN);
+    struct sqlite_file file;
+    happn_error error;
+    assert_int_equal(sqlite_file_open(&file, &(struct sqlite_options){.file = fixture.file}, &error), HAPPN_OK);
+    struct document document = {.path = STR_LIT("/l"), .data = str_make(data, LEN)}, found;
+    for (int i = 0; i < 3; i++) { /* new, over itself, and again with what that has left */
+        assert_int_equal(sqlite_shelf.write(&file.shelf, &document, &error), HAPPN_OK);
+        assert_true(cache_used(&file) < 2 << 20);
+        assert_int_equal(sqlite_shelf.read(&file.shelf, document.path, false, &found, &error), HAPPN_OK);
+        assert_true(str_equal(found.data, document.data));
+        assert_true(cache_used(&file) < 2 << 20);
+        sqlite_shelf.rest(&file.shelf);
+    }
+    struct document small = {.path = STR_LIT("/l"), .data = STR_LIT("{}")};
+    assert_int_equal(sqlite_shelf.write(&file.shelf, &small, &error), HAPPN_OK);
+    assert_true(cache_used(&file) < 2 << 20);
+    assert_int_equal(sqlite_shelf.write(&file.shelf, &document, &error), HAPPN_OK);
+    assert_int_equal(sqlite_shelf.erase(&file.shelf, document.path, &error), HAPPN_OK);
+    assert_true(cache_used(&file) < 2 << 20);
+    sqlite_file_close(&file);
+    free(data);
+}
+
+/* A large one that was read for a change, a snapshot, a search or a removal. */
+static void large_texts_are_worked_on(void **state)
+{
+    (void)state;
+    char *data = large_text(1300000), *other = large_text(1400000);
+    open_store((struct sqlite_options){.sync = false});
+    run(STORE_SET, "/l/1", data);
+    assert_int_equal(run(STORE_MERGE, "/l/1", "{\"n\":1}")->status, HAPPN_OK);
+    struct store_op tag = fixture_op(&fixture, STORE_TAG, "/l/1", NULL);
+    tag.target = STR_LIT("/tags/1"), tag.tag = STR_LIT("t");
+    fixture_run(&fixture, &tag);
+    assert_int_equal(tag.status, HAPPN_OK);
+    run(STORE_SET, "/l/1", other);
+    assert_true(str_is(run(STORE_GET, "/l/1", NULL)->documents[0].data, other));
+    struct store_op *kept = run(STORE_GET, "/tags/1", NULL);
+    assert_true(str_is(json_get(json_get(kept->documents[0].data, "data"), "n"), "1"));
+    run(STORE_SET, "/l/1", "{\"small\":1}"); /* over a large one */
+    assert_true(str_is(run(STORE_GET, "/l/1", NULL)->documents[0].data, "{\"small\":1}"));
+    assert_int_equal(run(STORE_REMOVE, "/*", NULL)->removed, 2);
+    fixture_close(&fixture);
+    assert_true(fixture_is_intact(fixture.file));
+    free(data), free(other);
+}
+
+static void memory_may_run_out_in_large_texts(void **state)
+{
+    (void)state;
+    char *data = large_text(1300000);
+    struct failing failing = {PTHREAD_MUTEX_INITIALIZER, 0};
+    struct allocator allocator = {resize, &failing};
+    open_with(&allocator);
+    run(STORE_SET, "/l/1", data);
+    static const enum store_kind kinds[] = {STORE_GET, STORE_FIND, STORE_MERGE};
+    for (int kind = 0; kind < 3; kind++) {
+        happn_status status = HAPPN_E_MEMORY;
+        int n = 1, failures = 0;
+        for (bool has_failed = true; has_failed; n++) {
+            struct arena arena;
+            arena_init(&arena, &allocator);
+            struct store_op op = fixture_op(&fixture, kinds[kind], kinds[kind] == STORE_FIND ? "/l/*" : "/l/1", "{\"n\":1}");
+            op.arena = &arena;
+            failing.left = n;
+            fixture_run(&fixture, &op);
+            has_failed = failing.left == 0;
+            failing.left = 0;
+            status = op.status;
+            failures += status != HAPPN_OK;
+            assert_true(status == HAPPN_OK || status == HAPPN_E_MEMORY);
+            assert_int_equal(op.count, status == HAPPN_OK && kinds[kind] != STORE_MERGE ? 1 : 0);
+            arena_fini(&arena);
+            struct store_op *there = run(STORE_GET, "/l/1", NULL);
+            assert_true(status == HAPPN_OK ? there->documents[0].data.len >= 1300000 : str_is(there->documents[0].data, data));
+        }
+        assert_int_equal(status, HAPPN_OK);
+        assert_true(kinds[kind] == STORE_GET || failures > 0); /* a get that fails on the loop goes to the thread */
+    }
+    fixture_close(&fixture);
+    free(data);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -459,6 +610,10 @@ int main(void)
         TEST(the_queue_has_an_end),
         TEST(a_closed_store_takes_nothing),
         TEST(memory_may_run_out_anywhere),
+        TEST(large_texts_are_read_once),
+        TEST(large_texts_leave_no_pages_behind),
+        TEST(large_texts_are_worked_on),
+        TEST(memory_may_run_out_in_large_texts),
     };
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
