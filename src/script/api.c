@@ -96,8 +96,7 @@ static int table(lua_State *L)
 {
     luaL_checkany(L, 1);
     struct str json = value_encode(L, 1, "document");
-    lua_pushlstring(L, json.ptr, json.len); /* the buffer may be needed again */
-    value_push_plain(L, str_make(lua_tostring(L, -1), json.len));
+    value_push_plain(L, str_make(vm_push_given(L, json), json.len)); /* the buffer may be needed again */
     return 1;
 }
 
@@ -123,6 +122,9 @@ static int encode(lua_State *L)
 {
     luaL_checkany(L, 1);
     struct str json = value_encode(L, 1, "value");
+    if (json.len > vm_of(L)->max_text) {
+        return luaL_error(L, "happn.json.encode: a text has at most %d bytes", (int)vm_of(L)->max_text);
+    }
     lua_pushlstring(L, json.ptr, json.len);
     return 1;
 }
@@ -160,6 +162,7 @@ static int path(lua_State *L)
 {
     int count = lua_gettop(L);
     luaL_checkstring(L, 1);
+    vm_charge(L, (size_t)count * 2);
     luaL_Buffer text;
     for (int i = 2; i <= count; i++) {
         size_t len;
@@ -236,6 +239,21 @@ static int hmac(lua_State *L)
 
 /* -- logging: upvalues are the script and the level -- */
 
+/* a b c: "a b c" */
+static void push_words(lua_State *L, int count)
+{
+    luaL_Buffer text;
+    luaL_checkstack(L, 4, "too many values");
+    luaL_buffinit(L, &text);
+    for (int i = 1; i <= count; i++) {
+        luaL_addlstring(&text, " ", i > 1);
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&text);
+        vm_charge(L, 2);
+    }
+    luaL_pushresult(&text);
+}
+
 static int log_text(lua_State *L)
 {
     struct script *script = lua_touserdata(L, lua_upvalueindex(1));
@@ -244,16 +262,7 @@ static int log_text(lua_State *L)
     if (!log_wants(log, level)) {
         return 0;
     }
-    int count = lua_gettop(L);
-    for (int i = 1; i <= count; i++) {
-        luaL_tolstring(L, i, NULL);
-        lua_replace(L, i);
-    }
-    for (int i = count; i > 1; i--) { /* a b c: "a b c" */
-        lua_pushliteral(L, " ");
-        lua_insert(L, i);
-    }
-    lua_concat(L, count == 0 ? 0 : 2 * count - 1);
+    push_words(L, lua_gettop(L));
     luaL_where(L, 1);
     vm_charge(L, 1000);
     log_write(log, level, "script", "%s%s", lua_tostring(L, -1), lua_tostring(L, -2));

@@ -33,6 +33,14 @@ static lua_State *check_thread(lua_State *L, int index)
     return co;
 }
 
+/* coroutine.running gives a script the thread of its call, which is not the script's: it must neither be woken nor closed by others. */
+static bool is_of_task(lua_State *L, lua_State *co)
+{
+    bool is_registered = lua_rawgetp(L, LUA_REGISTRYINDEX, co) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is_registered;
+}
+
 /* Results or the error of co are moved to L. */
 static int resumed(lua_State *L, lua_State *co, int status, int count, bool wrapped)
 {
@@ -51,8 +59,8 @@ static int resumed(lua_State *L, lua_State *co, int status, int count, bool wrap
     if (vm_of(L)->killed) {
         *(struct vm **)lua_getextraspace(co) = NULL; /* for good: its to-be-closed variables must never run */
     }
+    vm_check(L);
     if (wrapped) {
-        vm_check(L);
         lua_closethread(co, L);
         return lua_error(L);
     }
@@ -67,10 +75,9 @@ static int run(lua_State *L, lua_State *co, int arguments, bool wrapped)
 {
     struct vm *vm = vm_of(L);
     int count;
-    lua_State *outer = vm->running;
-    vm->running = co;
+    lua_State *outer = vm_switch(vm, co);
     int status = lua_resume(co, L, arguments, &count);
-    vm->running = outer;
+    (void)vm_switch(vm, outer);
     if (status == LUA_YIELD && is_waiting(co, count)) {
         lua_pop(co, 1);
         lua_settop(L, 0);
@@ -94,7 +101,7 @@ static int start(lua_State *L, lua_State *co, int first, bool wrapped)
     int arguments = lua_gettop(L) - first + 1, status = lua_status(co);
     bool is_over = status == LUA_OK && lua_gettop(co) == 0;
     lua_Debug frame;
-    bool is_active = status == LUA_OK && lua_getstack(co, 0, &frame) != 0;
+    bool is_active = is_of_task(L, co) || (status == LUA_OK && lua_getstack(co, 0, &frame) != 0);
     if (is_over || is_active || (status != LUA_OK && status != LUA_YIELD) || !lua_checkstack(co, arguments)) {
         lua_settop(L, 0);
         lua_pushstring(L, is_active || co == L ? "cannot resume non-suspended coroutine" : "cannot resume dead coroutine");
@@ -142,11 +149,9 @@ static int co_yield(lua_State *L)
     if (!lua_isyieldable(L)) {
         return luaL_error(L, "coroutine.yield outside a coroutine");
     }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, L); /* threads of tasks are registered there */
-    if (!lua_isnil(L, -1)) {
+    if (is_of_task(L, L)) {
         return luaL_error(L, "coroutine.yield outside a coroutine");
     }
-    lua_pop(L, 1);
     return lua_yield(L, lua_gettop(L));
 }
 
@@ -158,6 +163,8 @@ static int co_status(lua_State *L)
     const char *text = "dead";
     if (co == L) {
         text = "running";
+    } else if (is_of_task(L, co)) {
+        text = "normal";
     } else if (status == LUA_YIELD) {
         text = "suspended";
     } else if (status == LUA_OK) {
@@ -186,16 +193,17 @@ static int co_close(lua_State *L)
     vm_charge(L, RESUME_COST);
     lua_Debug frame;
     int status = lua_status(co);
-    bool is_active = co == L || (status == LUA_OK && lua_getstack(co, 0, &frame) != 0);
+    bool is_active = co == L || is_of_task(L, co) || (status == LUA_OK && lua_getstack(co, 0, &frame) != 0);
     if (is_active) {
         return luaL_error(L, "cannot close a running coroutine");
     }
     if (vm_of(co) == NULL) {
         return luaL_error(L, "this coroutine was stopped");
     }
-    vm_of(L)->running = co;
+    lua_State *outer = vm_switch(vm_of(L), co);
     status = lua_closethread(co, L);
-    vm_of(L)->running = L;
+    (void)vm_switch(vm_of(L), outer);
+    vm_check(L);
     lua_pushboolean(L, status == LUA_OK);
     if (status == LUA_OK) {
         return 1;

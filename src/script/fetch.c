@@ -283,13 +283,16 @@ static int push_response(lua_State *L, int status, lua_KContext context)
     struct task *task = vm_of(L)->task;
     (void)calls_answer(L); /* raises what went wrong */
     struct fetch *fetch = task->call.fetch;
+    if (fetch == NULL) {
+        return luaL_error(L, "this coroutine belongs to another call");
+    }
     vm_charge(L, fetch->body.len / 64);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, fetch->status);
     lua_setfield(L, -2, "status");
     push_headers(L, buf_str(&fetch->head));
     lua_setfield(L, -2, "headers");
-    lua_pushlstring(L, buf_str(&fetch->body).ptr, fetch->body.len);
+    vm_push_given(L, buf_str(&fetch->body));
     lua_setfield(L, -2, "body");
     lua_rawgetp(L, LUA_REGISTRYINDEX, &response_key);
     lua_setmetatable(L, -2);

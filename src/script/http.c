@@ -99,7 +99,7 @@ static void get_body(lua_State *L, struct task *task)
 {
     size_t len;
     const char *body = happn_http_body(task->http, &len);
-    lua_pushlstring(L, body != NULL ? body : "", body != NULL ? len : 0);
+    vm_push_given(L, body != NULL ? str_make(body, len) : STR_LIT(""));
 }
 
 static void get_address(lua_State *L, struct task *task)

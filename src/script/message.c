@@ -59,13 +59,13 @@ static bool hides_secrets(const struct task *task)
 static void push_without_secrets(lua_State *L, struct str data)
 {
     struct buf *out = &vm_of(L)->out;
-    lua_pushlstring(L, data.ptr, data.len);
+    vm_push_given(L, data);
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         size_t len;
         const char *text = lua_tolstring(L, -1, &len);
         buf_clear(out);
         json_splice(out, str_make(text, len), str_of(secrets[i]), STR_NONE);
-        lua_pushlstring(L, out->ptr, out->len);
+        vm_push_given(L, buf_str(out));
         lua_remove(L, -2);
     }
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "script/list.h"
 #include "script/pattern.h"
 
 static const char base_key, *const base_names[] = {"assert", "error", "ipairs", "next", "pairs", "pcall", "select",
@@ -69,54 +70,65 @@ static int protected_call(lua_State *L)
     return end_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, 2, end_xpcall), 2);
 }
 
-/* Calls the function that a wrapper stands for, upvalue 1, with all arguments. */
+/* Becomes the function that a wrapper stands for, upvalue 1: the same arguments, and the same name in errors. */
 static int call_original(lua_State *L)
 {
-    int count = lua_gettop(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, count, LUA_MULTRET);
-    return lua_gettop(L);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-static int table_move(lua_State *L)
-{
-    lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3);
-    if (to >= from) {
-        lua_Unsigned count = (lua_Unsigned)to - (lua_Unsigned)from + 1;
-        vm_charge(L, count == 0 || count > INT32_MAX ? INT32_MAX : (size_t)count);
-    }
-    return call_original(L);
-}
-
-/* insert, remove, unpack, concat and sort trust the length that __len tells. */
-static int charge_length(lua_State *L)
-{
-    if (lua_gettop(L) >= 1 && (lua_istable(L, 1) || lua_isuserdata(L, 1))) {
-        lua_Integer length = luaL_len(L, 1);
-        vm_charge(L, length < 0 || length > INT32_MAX ? INT32_MAX : (size_t)length / 8);
-    }
-    return call_original(L);
-}
-
-/* Of nothing it would loop n times in C. */
-static int string_rep(lua_State *L)
-{
-    lua_Integer count = luaL_checkinteger(L, 2) / 16;
-    vm_charge(L, count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : (size_t)count);
-    return call_original(L);
-}
-
-static int charge_text(lua_State *L)
+static void charge_by(lua_State *L, size_t bytes_a_step)
 {
     size_t len = 0;
     if (lua_type(L, 1) == LUA_TSTRING) {
         lua_tolstring(L, 1, &len);
     }
-    vm_charge(L, len / 64);
+    vm_charge(L, len / bytes_a_step);
+}
+
+/* Of nothing it would loop n times in C. */
+static int string_rep(lua_State *L)
+{
+    size_t len, between;
+    (void)luaL_checklstring(L, 1, &len);
+    lua_Integer count = luaL_checkinteger(L, 2);
+    (void)luaL_optlstring(L, 3, "", &between);
+    vm_charge(L, count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : (size_t)count / 16);
+    size_t most = vm_of(L)->max_text;
+    if (count > 0 && len + between > most / (size_t)count) {
+        return luaL_error(L, "string.rep: a text has at most %d bytes", (int)most);
+    }
     return call_original(L);
 }
 
+static int charge_text(lua_State *L)
+{
+    charge_by(L, 64);
+    return call_original(L);
+}
+
+/* What looks at every character. */
+static int charge_characters(lua_State *L)
+{
+    charge_by(L, 8);
+    return call_original(L);
+}
+
+/* The text is a program: each of its characters may mean work. */
+static int charge_format(lua_State *L)
+{
+    charge_by(L, 1);
+    return call_original(L);
+}
+
+static int charge_dates(lua_State *L)
+{
+    size_t len;
+    (void)luaL_optlstring(L, 1, "", &len);
+    vm_charge(L, len * 16);
+    return call_original(L);
+}
+
+/* The function of the table on top gets its wrapper. */
 static void wrap(lua_State *L, const char *name, lua_CFunction wrapper)
 {
     if (lua_getfield(L, -1, name) == LUA_TFUNCTION) {
@@ -166,11 +178,14 @@ static void open_library(lua_State *L, const char *name, lua_CFunction open)
 
 static void install_string(lua_State *L)
 {
-    static const char *const texts[] = {"reverse", "lower", "upper", "byte"};
+    static const char *const texts[] = {"reverse", "lower", "upper", "byte"}, *const formats[] = {"format", "pack", "unpack", "packsize"};
     open_library(L, LUA_STRLIBNAME, luaopen_string);
     remove_field(L, "dump");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         wrap(L, texts[i], charge_text);
+    }
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        wrap(L, formats[i], charge_format);
     }
     wrap(L, "rep", string_rep);
     pattern_add(L);
@@ -184,15 +199,22 @@ static void install_string(lua_State *L)
     lua_setfield(L, 1, "string");
 }
 
-static void install_table(lua_State *L)
+static void install_utf8(lua_State *L)
 {
-    static const char *const lengths[] = {"insert", "remove", "unpack", "concat", "sort"};
-    open_library(L, LUA_TABLIBNAME, luaopen_table);
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        wrap(L, lengths[i], charge_length);
+    static const char *const characters[] = {"len", "codepoint", "offset", "codes"};
+    open_library(L, LUA_UTF8LIBNAME, luaopen_utf8);
+    for (size_t i = 0; i < sizeof characters / sizeof characters[0]; i++) {
+        wrap(L, characters[i], charge_characters);
     }
-    wrap(L, "move", table_move);
-    lua_setfield(L, 1, "table");
+    lua_setfield(L, 1, "utf8");
+}
+
+static void install_os(lua_State *L)
+{
+    open_library(L, LUA_OSLIBNAME, luaopen_os);
+    pick(L, os_names);
+    wrap(L, "date", charge_dates);
+    lua_setfield(L, 1, "os");
 }
 
 void sandbox_install(lua_State *L)
@@ -200,19 +222,19 @@ void sandbox_install(lua_State *L)
     lua_settop(L, 0);
     lua_newtable(L);
     install_string(L);
-    install_table(L);
+    open_library(L, LUA_TABLIBNAME, luaopen_table);
+    list_add(L);
+    lua_setfield(L, 1, "table");
     open_library(L, LUA_MATHLIBNAME, luaopen_math);
     lua_setfield(L, 1, "math");
-    open_library(L, LUA_UTF8LIBNAME, luaopen_utf8);
-    lua_setfield(L, 1, "utf8");
-    open_library(L, LUA_OSLIBNAME, luaopen_os);
-    pick(L, os_names);
-    lua_setfield(L, 1, "os");
+    install_utf8(L);
+    install_os(L);
     coroutine_push_library(L);
     lua_setfield(L, 1, "coroutine");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &libraries_key);
     luaopen_base(L);
     pick(L, base_names);
+    wrap(L, "tonumber", charge_characters);
     lua_pushcfunction(L, set_metatable);
     lua_setfield(L, -2, "setmetatable");
     lua_pushcfunction(L, protected_call);
@@ -294,7 +316,7 @@ static int require(lua_State *L)
 /* debug.traceback, and nothing else of debug. */
 static int traceback(lua_State *L)
 {
-    luaL_traceback(L, L, luaL_optstring(L, 1, NULL), 1);
+    vm_push_traceback(L, luaL_optstring(L, 1, NULL));
     return 1;
 }
 

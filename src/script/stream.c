@@ -158,7 +158,7 @@ static int send_event(lua_State *L)
     struct str event = option(L, 3, "event"), id = option(L, 3, "id");
     if (lua_type(L, 2) != LUA_TSTRING) {
         struct str json = value_encode(L, 2, "event");
-        lua_pushlstring(L, json.ptr, json.len);
+        vm_push_given(L, json);
         lua_replace(L, 2);
     }
     struct str data;

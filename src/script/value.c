@@ -337,7 +337,7 @@ static void push_text(lua_State *L, struct str quoted)
     if (text.ptr == NULL) {
         luaL_error(L, "out of memory");
     }
-    lua_pushlstring(L, text.ptr, text.len);
+    vm_push_given(L, text);
     arena_reset(&vm->scratch);
 }
 
@@ -347,7 +347,7 @@ void value_push_key(lua_State *L, struct str key)
         push_text(L, str_make(key.ptr - 1, key.len + 2)); /* its quotes are around it */
         return;
     }
-    lua_pushlstring(L, key.ptr, key.len);
+    vm_push_given(L, key);
 }
 
 void value_push_scalar(lua_State *L, struct str json)

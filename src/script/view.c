@@ -92,7 +92,7 @@ void view_push(lua_State *L, struct str json)
         value_push_scalar(L, json);
         return;
     }
-    lua_pushlstring(L, json.ptr, json.len);
+    vm_push_given(L, json);
     push_view(L, json_trim(str_make(lua_tostring(L, -1), json.len)));
 }
 
@@ -413,7 +413,7 @@ static int view_text(lua_State *L)
 {
     check_view(L);
     struct str text = value_encode(L, 1, "document");
-    lua_pushlstring(L, text.ptr, text.len);
+    vm_push_given(L, text);
     return 1;
 }
 

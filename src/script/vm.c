@@ -8,6 +8,11 @@
  * stopped at its next instruction, until nothing of the call is left. Work in C that grows with its arguments charges
  * for itself, and large allocations are charged in the allocator, which cannot raise but can arm the hook.
  *
+ * The CPU clock is looked at whenever ten thousand steps have been taken, wherever they were: work in C that has charged so many
+ * arms the hook for the next instruction, and looks for itself when it goes on for long. Single instructions that take long (two
+ * texts of megabytes compared, `next` in an emptied table) are found by a clock that costs little: while very large blocks exist
+ * the hook ticks more often, and once a tick was late it comes at every instruction.
+ *
  * Slices: what can go on later is interrupted after a millisecond, so that the loop has its turn; the hook yields, which Lua allows where
  * the running thread is the task's own and no C function stands between. Elsewhere (a comparator of table.sort, a coroutine of the
  * script's, an outbound layer) a stretch may take fifty milliseconds and is then killed, as if its budget were gone.
@@ -25,49 +30,89 @@
 
 #include "base/error.h"
 
-enum { HOOK_INTERVAL = 1000, TICKS_A_CLOCK = 10, LARGE_BLOCK = 4096, BYTES_A_STEP = 64 };
+enum { HOOK_INTERVAL = 1000, SHORT_INTERVAL = 20, STEPS_A_CLOCK = 10000, STEPS_IN_C = 100000, LATE_NS = 300000 };
+enum { MAX_TEXT = 8 << 20, TEXT_HEAD = 64 }; /* of a text that a script makes; what is before its bytes */
+enum { LARGE_BLOCK = 4096, HUGE_BLOCK = 1 << 19, BYTES_A_STEP = 64, BYTES_A_COLLECTION_STEP = 16 };
 /* A slice ends by the CPU clock; on a machine whose clock is coarse by the instructions. */
-enum { SLICE_NS = 1000000, TICKS_A_SLICE = 1000 };
+enum { SLICE_NS = 1000000, STEPS_A_SLICE = 1000000 };
 
 const char vm_fail_key, vm_call_error_key;
 
 static void on_count(lua_State *L, lua_Debug *where);
 
-static void charge_block(struct vm *vm, size_t size)
+/* The hook fires at the next instruction of the thread, to look at the clock. */
+static void arm(struct vm *vm, lua_State *thread)
 {
-    vm->budget.steps -= (int64_t)(size / BYTES_A_STEP);
-    if (vm->budget.steps <= 0 && vm->running != NULL) {
-        lua_sethook(vm->running, on_count, LUA_MASKCOUNT, 1);
+    if (thread != NULL && vm->armed != thread && !vm->killed) {
+        vm->armed = thread;
+        lua_sethook(thread, on_count, lua_gethookmask(thread) | LUA_MASKCOUNT, 1);
+    }
+}
+
+static void take_steps(struct vm *vm, lua_State *thread, size_t steps)
+{
+    vm->budget.steps -= (int64_t)steps;
+    vm->unseen += steps;
+    if (vm->budget.steps <= 0 || vm->unseen >= STEPS_A_CLOCK) {
+        arm(vm, thread);
+    }
+}
+
+/* Lua answers a refusal by a whole collection before it asks again. */
+static void *refuse_block(struct vm *vm)
+{
+    take_steps(vm, vm->running, vm->used / BYTES_A_COLLECTION_STEP);
+    return NULL;
+}
+
+static void count_huge(struct vm *vm, size_t old_size, size_t size)
+{
+    vm->huge += size >= HUGE_BLOCK;
+    vm->huge -= old_size >= HUGE_BLOCK;
+    if (size >= HUGE_BLOCK) {
+        arm(vm, vm->running);
     }
 }
 
 static void *allocate(void *context, void *ptr, size_t old_size, size_t size)
 {
     struct vm *vm = context;
+    bool is_text = ptr == NULL && old_size == LUA_TSTRING;
     old_size = ptr != NULL ? old_size : 0; /* for new blocks it is the kind of object */
     if (size == 0) {
         memory_free(vm->allocator, ptr);
         vm->used -= old_size;
+        vm->huge -= old_size >= HUGE_BLOCK;
         return NULL;
     }
-    if (size > old_size && size - old_size > vm->limit - vm->used) {
-        return NULL;
+    bool is_too_long = is_text && size > vm->max_text + TEXT_HEAD && !vm->is_given;
+    if (is_too_long || (size > old_size && size - old_size > vm->limit - vm->used)) {
+        return refuse_block(vm);
     }
     if (size > LARGE_BLOCK) {
-        charge_block(vm, size);
+        take_steps(vm, vm->running, size / BYTES_A_STEP);
     }
     void *block = memory_resize(vm->allocator, ptr, size);
     if (block == NULL) {
         return size <= old_size ? ptr : NULL; /* Lua counts on shrinking to succeed */
     }
     vm->used = vm->used - old_size + size;
+    count_huge(vm, old_size, size);
     return block;
 }
 
-happn_status vm_open(struct vm *vm, const struct allocator *allocator, size_t limit, size_t max_text)
+const char *vm_push_given(lua_State *L, struct str text)
 {
-    *vm = (struct vm){.allocator = allocator, .limit = limit};
-    buf_init(&vm->out, allocator, max_text);
+    vm_of(L)->is_given = true;
+    const char *pushed = lua_pushlstring(L, text.ptr, text.len);
+    vm_of(L)->is_given = false;
+    return pushed;
+}
+
+happn_status vm_open(struct vm *vm, const struct allocator *allocator, size_t limit, size_t max_json)
+{
+    *vm = (struct vm){.allocator = allocator, .limit = limit, .max_text = MAX_TEXT};
+    buf_init(&vm->out, allocator, max_json);
     arena_init(&vm->scratch, allocator);
     vm->L = lua_newstate(allocate, vm);
     if (vm->L == NULL) {
@@ -86,22 +131,61 @@ void vm_close(struct vm *vm)
     arena_fini(&vm->scratch);
 }
 
-static int64_t cpu_now(void)
+static int64_t clock_now(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t cpu_now(void)
+{
+    return clock_now(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void begin_slice(struct vm *vm, struct budget budget)
+{
+    vm->budget = budget;
+    vm->slice_steps = budget.steps;
+    vm->slice_start = 0;
+    vm->seen = 0;
+    vm->unseen = 0;
+}
+
+static int interval(const struct vm *vm)
+{
+    return vm->is_late ? 1 : vm->huge != 0 ? SHORT_INTERVAL : HOOK_INTERVAL;
+}
+
+static void watch(const struct vm *vm, lua_State *thread)
+{
+    lua_sethook(thread, on_count, LUA_MASKCOUNT | (vm->on_line != NULL ? LUA_MASKLINE : 0), interval(vm));
 }
 
 void vm_enter(struct vm *vm, lua_State *thread, struct budget budget)
 {
-    vm->budget = budget;
-    vm->killed = false;
-    vm->slice_start = 0;
-    vm->ticks = 0;
-    vm->is_paused = false;
+    begin_slice(vm, budget);
+    vm->killed = vm->is_paused = vm->is_late = vm->is_given = false;
+    vm->armed = NULL;
     vm->running = vm->own_thread = thread;
-    lua_sethook(thread, on_count, LUA_MASKCOUNT | (vm->on_line != NULL ? LUA_MASKLINE : 0), HOOK_INTERVAL);
+    vm->slice_start = vm->huge != 0 ? cpu_now() : 0; /* its first instruction may be a long one */
+    watch(vm, thread);
+}
+
+void vm_renew(struct vm *vm, struct budget budget)
+{
+    begin_slice(vm, budget);
+}
+
+lua_State *vm_switch(struct vm *vm, lua_State *thread)
+{
+    lua_State *before = vm->running;
+    vm->running = thread;
+    vm->armed = NULL;
+    if (!vm->killed && lua_gethookcount(thread) != interval(vm)) {
+        watch(vm, thread);
+    }
+    return before;
 }
 
 struct budget vm_leave(struct vm *vm)
@@ -125,24 +209,31 @@ static void kill_call(lua_State *L)
 
 enum need { GO_ON, PAUSE, STOP };
 
-/* The clock is read rarely, and never in a call that ends before the first tick. */
+/* Never in a call that ends before the first tick. */
 static enum need look_at_clock(struct vm *vm, bool can_pause)
 {
-    if (vm->ticks++ % TICKS_A_CLOCK != 0) {
-        return GO_ON;
-    }
     int64_t now = cpu_now();
+    vm->unseen = 0;
     if (vm->slice_start == 0) {
         vm->slice_start = now;
     }
-    if (now - vm->slice_start > vm->budget.cpu_ns) {
+    int64_t took = now - vm->slice_start;
+    if (took > vm->budget.cpu_ns) {
         return STOP;
     }
     if (can_pause) {
-        return now - vm->slice_start > SLICE_NS || vm->ticks > TICKS_A_SLICE ? PAUSE : GO_ON;
+        return took > SLICE_NS || vm->slice_steps - vm->budget.steps > STEPS_A_SLICE ? PAUSE : GO_ON;
     }
-    bool is_load = vm->task == NULL; /* nobody is served by it yet */
-    return !is_load && now - vm->slice_start > vm->unbroken_ns ? STOP : GO_ON;
+    return took > vm->unbroken_ns && !vm->is_alone ? STOP : GO_ON;
+}
+
+/* The cheap clock tells when the dear one is worth a look. */
+static bool is_time_to_look(struct vm *vm)
+{
+    int64_t now = clock_now(CLOCK_MONOTONIC);
+    vm->is_late = vm->is_late || (vm->seen != 0 && now - vm->seen > LATE_NS);
+    vm->seen = now;
+    return vm->is_late || vm->unseen >= STEPS_A_CLOCK || vm->slice_start == 0;
 }
 
 static void tell_line(lua_State *L, const struct vm *vm, lua_Debug *where)
@@ -162,8 +253,13 @@ static void on_count(lua_State *L, lua_Debug *where)
     }
     if (!vm->killed) {
         bool can_pause = vm->may_pause && L == vm->own_thread && lua_isyieldable(L);
-        vm->budget.steps -= HOOK_INTERVAL;
-        enum need need = vm->budget.steps > 0 ? look_at_clock(vm, can_pause) : STOP;
+        vm->budget.steps -= lua_gethookcount(L);
+        vm->unseen += (size_t)lua_gethookcount(L);
+        enum need need = vm->budget.steps <= 0 ? STOP : is_time_to_look(vm) ? look_at_clock(vm, can_pause) : GO_ON;
+        vm->armed = NULL;
+        if (lua_gethookcount(L) != interval(vm)) {
+            watch(vm, L);
+        }
         if (need == PAUSE) {
             vm->is_paused = true;
             lua_yield(L, 0);
@@ -186,8 +282,13 @@ void vm_check(lua_State *L)
 void vm_charge(lua_State *L, size_t steps)
 {
     struct vm *vm = vm_of(L);
-    vm->budget.steps -= (int64_t)(steps > INT32_MAX ? INT32_MAX : steps);
-    if (vm->budget.steps <= 0 || vm->killed) {
+    take_steps(vm, L, steps > INT32_MAX ? INT32_MAX : steps);
+    bool is_over = vm->budget.steps <= 0 || vm->killed;
+    if (!is_over && vm->unseen >= STEPS_IN_C && vm->running != NULL) {
+        is_over = look_at_clock(vm, false) == STOP;
+        vm->unseen = STEPS_A_CLOCK; /* the hook shall look, too: it can pause */
+    }
+    if (is_over) {
         kill_call(L);
     }
 }
@@ -266,6 +367,43 @@ static void remember_place(lua_State *L)
     }
 }
 
+static void add_level(lua_State *L, luaL_Buffer *text, lua_Debug *frame)
+{
+    lua_getinfo(L, "Slnt", frame);
+    lua_pushfstring(L, frame->currentline > 0 ? "\n\t%s:%d: in " : "\n\t%s: in ", frame->short_src, frame->currentline);
+    luaL_addvalue(text);
+    if (frame->name != NULL) {
+        lua_pushfstring(L, "%s '%s'", frame->namewhat, frame->name);
+    } else if (*frame->what == 'm') {
+        lua_pushliteral(L, "main chunk");
+    } else if (*frame->what == 'C') {
+        lua_pushliteral(L, "?");
+    } else {
+        lua_pushfstring(L, "function <%s:%d>", frame->short_src, frame->linedefined);
+    }
+    luaL_addvalue(text);
+    luaL_addstring(text, frame->istailcall ? "\n\t(...tail calls...)" : "");
+}
+
+enum { MOST_LEVELS = 24, MOST_OF_MESSAGE = 65536 };
+
+/* Lua's own looks for the stack's lowest levels, too: from two hundred thousand that takes it a quarter of a second. */
+void vm_push_traceback(lua_State *L, const char *message)
+{
+    luaL_Buffer text;
+    lua_Debug frame;
+    int level = 1;
+    luaL_buffinit(L, &text);
+    size_t len = message != NULL ? strlen(message) : 0;
+    luaL_addlstring(&text, message, len < MOST_OF_MESSAGE ? len : MOST_OF_MESSAGE);
+    luaL_addstring(&text, message != NULL ? "\nstack traceback:" : "stack traceback:");
+    for (; level <= MOST_LEVELS && lua_getstack(L, level, &frame); level++) {
+        add_level(L, &text, &frame);
+    }
+    luaL_addstring(&text, lua_getstack(L, level, &frame) ? "\n\t..." : "");
+    luaL_pushresult(&text);
+}
+
 int vm_traceback(lua_State *L)
 {
     lua_settop(L, 1);
@@ -274,7 +412,7 @@ int vm_traceback(lua_State *L)
         return 1;
     }
     vm_push_error_text(L, 1);
-    luaL_traceback(L, L, lua_tostring(L, -1), 1);
+    vm_push_traceback(L, lua_tostring(L, -1));
     return 1;
 }
 

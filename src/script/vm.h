@@ -29,9 +29,17 @@ struct vm {
     lua_State *L;
     const struct allocator *allocator;
     size_t used, limit;
+    size_t max_text;     /* of a text that a script makes */
+    size_t huge;         /* very large blocks that exist */
+    bool is_given;       /* the text being made is no script's: it may be as large as a message */
     struct budget budget;
-    int64_t slice_start; /* CPU clock at the first tick of this slice, 0 before */
-    unsigned ticks;
+    int64_t slice_start; /* CPU clock at the first look in this slice, 0 before */
+    int64_t slice_steps; /* what the budget had when it began */
+    int64_t seen;        /* the cheap clock at the last tick */
+    size_t unseen;       /* steps since the CPU clock was looked at */
+    lua_State *armed;    /* its hook fires at the next instruction */
+    bool is_late;        /* single instructions take long: it always does */
+    bool is_alone;       /* nobody is served yet: a stretch may take all of its budget */
     bool may_pause;      /* the call can go on later: a long stretch is cut into slices */
     int64_t unbroken_ns; /* how long a stretch that cannot be cut may take */
     bool is_paused;      /* it was: the thread has yielded for no other reason */
@@ -50,8 +58,8 @@ struct vm {
     void *on_line_arg;
 };
 
-/* Opens a state without any library. max_text limits what is written to `out`. */
-happn_status vm_open(struct vm *vm, const struct allocator *allocator, size_t limit, size_t max_text);
+/* Opens a state without any library. max_json limits what is written to `out`. */
+happn_status vm_open(struct vm *vm, const struct allocator *allocator, size_t limit, size_t max_json);
 void vm_close(struct vm *vm);
 
 static inline struct vm *vm_of(lua_State *L)
@@ -64,12 +72,11 @@ void vm_enter(struct vm *vm, lua_State *thread, struct budget budget);
 struct budget vm_leave(struct vm *vm);
 
 /* The running call begins anew with this budget. */
-static inline void vm_renew(struct vm *vm, struct budget budget)
-{
-    vm->budget = budget;
-    vm->slice_start = 0;
-    vm->ticks = 0;
-}
+void vm_renew(struct vm *vm, struct budget budget);
+/* From now on this thread's instructions count. Returns whose did. */
+lua_State *vm_switch(struct vm *vm, lua_State *thread);
+/* Pushes a text that came from outside: the limit of those that scripts make is not for it. */
+const char *vm_push_given(lua_State *L, struct str text);
 
 /* Takes `steps` for work done in C. Raises when the budget is gone. */
 void vm_charge(lua_State *L, size_t steps);
@@ -82,6 +89,9 @@ happn_status vm_protect(struct vm *vm, lua_CFunction fn, void *arg, happn_error 
 /* Message handler: turns the error into text with a traceback, without running any metamethod, and remembers its place.
  * Errors of happn.fail pass unchanged. */
 int vm_traceback(lua_State *L);
+
+/* Pushes the message, which may be NULL, with the upper levels of the stack. */
+void vm_push_traceback(lua_State *L, const char *message);
 
 /* Text of an error object by raw access only. Pushes it. */
 void vm_push_error_text(lua_State *L, int index);
