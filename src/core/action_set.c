@@ -32,7 +32,7 @@ static bool wrap_data(struct request *request, struct str *out)
         buf_add_str(&text, data);
     }
     buf_add_char(&text, '}');
-    *out = text.status == HAPPN_OK ? arena_str(&request->arena, buf_str(&text)) : STR_NONE;
+    *out = text.status == HAPPN_OK ? arena_take(&request->arena, &text) : STR_NONE;
     buf_fini(&text);
     return out->ptr != NULL;
 }

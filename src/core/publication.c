@@ -95,6 +95,12 @@ static bool hand_over(struct delivery *delivery, struct channel *channel, struct
     return true;
 }
 
+/* Why a message could not be made, or, where there is one, be kept. */
+static happn_status cause(const struct delivery *delivery, const struct payload *payload)
+{
+    return payload == NULL && delivery->text.status != HAPPN_E_LIMIT ? HAPPN_E_MEMORY : HAPPN_E_LIMIT;
+}
+
 /* With outbound layers every recipient may get something else, so nothing is shared. */
 static happn_status send_layered(struct delivery *delivery, struct channel *channel)
 {
@@ -115,13 +121,13 @@ static happn_status send_layered(struct delivery *delivery, struct channel *chan
     if (payload != NULL) {
         payload_unref(payload);
     }
-    return is_sent ? HAPPN_OK : HAPPN_E_LIMIT;
+    return is_sent ? HAPPN_OK : cause(delivery, payload);
 }
 
 static happn_status send_shared(struct delivery *delivery, struct channel *channel)
 {
     struct payload *payload = payload_for(delivery, channel);
-    return payload != NULL && hand_over(delivery, channel, payload) ? HAPPN_OK : HAPPN_E_LIMIT;
+    return payload != NULL && hand_over(delivery, channel, payload) ? HAPPN_OK : cause(delivery, payload);
 }
 
 static int by_text(const void *a, const void *b)

@@ -124,20 +124,45 @@ static void refuse_number(struct request *request, const struct json_member *mem
     core_fail(request, HAPPN_E_NUMBER, NULL, 400, happn_status_text(HAPPN_E_NUMBER));
 }
 
+/* Nobody shall wait in vain: the error names the request by the text where it was received. Without even a request the connection ends. */
+static void refuse_without_memory(struct session *session, struct request *request, struct str text)
+{
+    struct json_member members[MEMBERS];
+    name_members(members);
+    if (request == NULL) {
+        session->core->stats.ignored_text++;
+        if (session->link != NULL) {
+            session->link->ops->close(session->link, happn_status_text(HAPPN_E_MEMORY));
+        }
+        return;
+    }
+    if (json_scan(text, members, MEMBERS, NULL) == HAPPN_OK) {
+        fill(request, members);
+    }
+    if (request->action_text.ptr == NULL && !str_is_set(request->event_id)) {
+        ignore(session, request, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
+}
+
 void message_receive(struct session *session, struct str text, struct buf *memory)
 {
     if (text.len != 0 && text.ptr[0] == '"' && primus_receive(session, text)) {
         return;
     }
     struct request *request = core_request_new(session);
-    if (request == NULL) {
-        session->core->stats.ignored_text++;
+    struct str copy = STR_NONE;
+    if (request != NULL) {
+        copy = memory != NULL ? arena_take(&request->arena, memory) : arena_str(&request->arena, text);
+    }
+    if (copy.ptr == NULL) {
+        refuse_without_memory(session, request, memory != NULL ? buf_str(memory) : text);
         return;
     }
-    struct str copy = memory != NULL ? arena_take(&request->arena, memory) : arena_str(&request->arena, text);
     struct json_member members[MEMBERS];
     name_members(members);
-    happn_status status = copy.ptr != NULL ? json_scan(copy, members, MEMBERS, NULL) : HAPPN_E_MEMORY;
+    happn_status status = json_scan(copy, members, MEMBERS, NULL);
     if (status == HAPPN_E_NUMBER) {
         refuse_number(request, members);
         return;

@@ -36,7 +36,25 @@ static void commit(struct link *link)
 
 static void send_payload(struct link *link, struct payload *payload)
 {
-    keep((struct peer *)link, str_make(payload->bytes, payload->len));
+    struct peer *peer = (struct peer *)link;
+    if (payload->lent.block == NULL) {
+        keep(peer, str_make(payload->bytes, payload->len));
+        return;
+    }
+    assert_true(peer->count < MAX_FRAMES);
+    payload_ref(payload);
+    peer->lent[peer->count++] = payload;
+}
+
+static void take_lent(struct peer *peer, size_t at)
+{
+    struct payload *payload = peer->lent[at];
+    char *text = memory_alloc(NULL, payload->len);
+    payload_copy(payload, 0, text, payload->len);
+    peer->frames[at] = str_make(text, payload->len);
+    assert_int_equal(json_check(peer->frames[at], NULL), HAPPN_OK);
+    payload_unref(payload);
+    peer->lent[at] = NULL;
 }
 
 static void close_link(struct link *link, const char *reason)
@@ -56,6 +74,9 @@ struct str hear(struct peer *peer)
 {
     if (peer->read == peer->count) {
         fail_msg("nothing was said");
+    }
+    if (peer->lent[peer->read] != NULL) {
+        take_lent(peer, peer->read);
     }
     return peer->frames[peer->read++];
 }
@@ -93,27 +114,43 @@ void enter(struct peer *peer, const char *protocol)
     expect_reply(peer, "1", "null");
 }
 
+void forget_frames(struct peer *peer)
+{
+    for (size_t i = 0; i < peer->count; i++) {
+        if (peer->lent[i] != NULL) {
+            payload_unref(peer->lent[i]);
+        }
+        memory_free(NULL, (char *)peer->frames[i].ptr);
+        peer->lent[i] = NULL;
+        peer->frames[i] = STR_NONE;
+    }
+    peer->count = peer->read = 0;
+}
+
 void leave(struct peer *peer)
 {
     assert_false(peer->failed);
     core_session_closed(peer->session);
-    for (size_t i = 0; i < peer->count; i++) {
-        memory_free(NULL, (char *)peer->frames[i].ptr);
-    }
+    forget_frames(peer);
     buf_fini(&peer->out);
+}
+
+void open_core_with(const struct allocator *allocator)
+{
+    assert_int_equal(loop_init(&loop, NULL), HAPPN_OK);
+    assert_int_equal(core_init(&core, &loop, allocator), HAPPN_OK);
+    snprintf(core.name, sizeof core.name, "test");
+    core.wire = &wire_ops;
+    struct provider *provider;
+    assert_int_equal(store_memory_open(&loop, allocator, &provider), HAPPN_OK);
+    core.stores = datastores_new(&loop, &memory_default);
+    assert_int_equal(datastores_add(core.stores, "default", provider, true, NULL), HAPPN_OK);
 }
 
 int open_core(void **state)
 {
     (void)state;
-    assert_int_equal(loop_init(&loop, NULL), HAPPN_OK);
-    assert_int_equal(core_init(&core, &loop, NULL), HAPPN_OK);
-    snprintf(core.name, sizeof core.name, "test");
-    core.wire = &wire_ops;
-    struct provider *provider;
-    assert_int_equal(store_memory_open(&loop, NULL, &provider), HAPPN_OK);
-    core.stores = datastores_new(&loop, &memory_default);
-    assert_int_equal(datastores_add(core.stores, "default", provider, true, NULL), HAPPN_OK);
+    open_core_with(NULL);
     return 0;
 }
 
