@@ -397,9 +397,23 @@ void task_cancel_children(struct task *task)
     }
 }
 
+/* Those that could not end at once (they are in the list of the ready, or inside the core) end later, without it. */
+static void leave_children(struct task *task)
+{
+    for (struct task *child = task->generation->running; child != NULL; child = child->next) {
+        if (child->work.parent == task) {
+            child->work.parent = NULL;
+        }
+    }
+    task->call.together = 0;
+}
+
 static void stop(struct task *task, const char *why)
 {
-    task_cancel_children(task);
+    if (task->call.together != 0) {
+        task_cancel_children(task);
+        leave_children(task);
+    }
     fetch_drop(task->call.fetch);
     task->call.fetch = NULL;
     close_thread(task);
