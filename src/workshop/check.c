@@ -245,7 +245,7 @@ static bool load_list(struct check *check, const struct config_scripts *list, en
     return ok;
 }
 
-/* A table without any word of a script's, and nothing like one: nobody requires it yet, but it is a module. */
+/* A table without any member of a script's, and nothing like one: nobody requires it yet, but it is a module. */
 static bool is_module(const struct source *source, const char *text)
 {
     static const char *const words[] = {"inbound", "outbound", "routes", "start", "login", "on_session", "on_security", "every", "on"};
@@ -253,7 +253,7 @@ static bool is_module(const struct source *source, const char *text)
         return false;
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (source_line_of(source, str_of(words[i])) != 0) {
+        if (source_has_member(source, str_of(words[i]))) {
             return false;
         }
     }

@@ -83,6 +83,18 @@ int source_line_of(const struct source *source, struct str name)
     return 0;
 }
 
+bool source_has_member(const struct source *source, struct str name)
+{
+    for (size_t i = 0; i + 1 < source->word_count; i++) {
+        const struct token *word = &source->words[i];
+        bool is_member = token_is(word + 1, "=") || (i > 0 && token_is(word - 1, "."));
+        if (word->kind == TOKEN_NAME && is_member && str_equal(word->text, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool source_has_route(const struct source *source)
 {
     for (size_t i = 0; i < source->word_count; i++) {

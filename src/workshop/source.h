@@ -42,6 +42,9 @@ void source_check_members(const struct source *source, const struct names *names
 /* The line of the first word that is `name`; 0: none. */
 int source_line_of(const struct source *source, struct str name);
 
+/* Is the name used as a member, or set? A parameter or variable that is only called so is none. */
+bool source_has_member(const struct source *source, struct str name);
+
 /* Is there a text such as "GET /{id}"? */
 bool source_has_route(const struct source *source);
 
