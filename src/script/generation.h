@@ -90,6 +90,7 @@ struct scripts {
     uint64_t last_task, generations;
     struct task *ready, **ready_tail; /* woken, to be continued this turn */
     bool drain_posted, is_serving, is_watching, is_closing;
+    bool is_trial; /* for tools: there is nobody whom a script could hold up */
     struct layer *layers[LAYER_CHAINS];
     size_t holds;
     void (*closed)(void *arg);

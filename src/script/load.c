@@ -369,7 +369,7 @@ struct script *script_load(struct generation *generation, const struct script_en
     vm_enter(vm, vm->L, (struct budget){(int64_t)options->instructions * 10, (int64_t)options->route_cpu * 1000000});
     vm->is_alone = !generation->scripts->is_serving;
     happn_status status = vm_protect(vm, load, script, error);
-    vm->is_alone = false;
+    vm->is_alone = generation->scripts->is_trial;
     (void)vm_leave(vm);
     lua_sethook(vm->L, NULL, 0, 0);
     if (status != HAPPN_OK) {

@@ -221,6 +221,7 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error)
     happn_status status = vm_open(&generation->vm, core->allocator, scripts->settings.options.memory, core->limits.message_bytes);
     generation->vm.owner = generation;
     generation->vm.unbroken_ns = (int64_t)scripts->settings.options.unbroken * 1000000;
+    generation->vm.is_alone = scripts->is_trial;
     generation->vm.on_line = scripts->settings.options.on_line;
     generation->vm.on_line_arg = scripts->settings.options.on_line_arg;
     if (status != HAPPN_OK) {

@@ -9,7 +9,7 @@ enum { MOST_SHARED = 16 << 20 };
 
 happn_status trial_open(struct trial *trial, struct core *core, const struct scripts_options *options, happn_error *error)
 {
-    *trial = (struct trial){.scripts = {.core = core, .ready_tail = &trial->scripts.ready, .holds = 1}};
+    *trial = (struct trial){.scripts = {.core = core, .ready_tail = &trial->scripts.ready, .holds = 1, .is_trial = true}};
     arena_init(&trial->scripts.settings.arena, core->allocator);
     shared_init(&trial->scripts.shared, core->allocator, MOST_SHARED);
     metrics_init(&trial->scripts.metrics, core->allocator);

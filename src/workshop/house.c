@@ -16,9 +16,6 @@
 
 enum { MOST_ROUNDS = 100000, LONGEST_WAIT_MS = 24 * 3600000, CLOSING_MS = 600000 };
 
-/* The first of January 2026: tests see the same dates every day. */
-#define BEGINNING INT64_C(1767225600000)
-
 static bool has_posts(struct loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
@@ -139,7 +136,7 @@ happn_status house_open(struct house *house, struct str config, struct str setti
         return error_set(error, status, "%s", happn_status_text(status));
     }
     house->loop = runtime_loop(house->runtime);
-    clock_freeze(house->loop, BEGINNING);
+    clock_freeze(house->loop, HOUSE_BEGINNING);
     status = happn_service_new(house->runtime, config.ptr, config.len, NULL, &house->service, error);
     if (status == HAPPN_OK) {
         house->service->on_line = coverage != NULL ? coverage_note : NULL;

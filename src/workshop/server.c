@@ -284,6 +284,7 @@ static void open_server(lua_State *L, struct testing *testing, int options)
     testing->has_house = true;
     happn_status status = house_open(&testing->house, config, settings, testing->coverage, &error);
     if (status == HAPPN_OK) {
+        testing->core.loop = testing->house.loop; /* for the test, too, it is the time of its server */
         status = happn_service_add_layer(testing->house.service, 0, note_call, testing);
     }
     if (status != HAPPN_OK) {

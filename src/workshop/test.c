@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "happn/workshop.h"
 #include "script/sandbox.h"
@@ -251,6 +252,7 @@ static happn_status open_file(struct run *run, struct testing *testing, const ch
     testing->coverage = run->options->coverage ? &run->coverage : NULL;
     testing->last_case = &testing->cases;
     testing->core = (struct core){.loop = &testing->loop, .limits = {.message_bytes = MAX_MESSAGE}};
+    clock_freeze(&testing->loop, HOUSE_BEGINNING);
     arena_init(&testing->arena, NULL);
     happn_status status = trial_open(&testing->trial, &testing->core, &options, error);
     if (status != HAPPN_OK) {

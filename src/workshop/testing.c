@@ -40,6 +40,7 @@ void testing_trim(struct testing *testing)
 
 void testing_end(struct testing *testing)
 {
+    testing->core.loop = &testing->loop;
     if (testing->has_house) {
         house_close(&testing->house);
     }

@@ -144,6 +144,25 @@ static void time_goes_on_when_a_test_says_so(void **state)
                   "end)\n");
 }
 
+/* os.time and os.date follow that clock, in the scripts and in the test; and a test may take as long as it likes in one piece. */
+static void everybody_has_the_same_time(void **state)
+{
+    (void)state;
+    put("time.lua", "return { ['GET /'] = function() return { time = os.time(), day = os.date('!%Y-%m-%d'), then_ = os.date('!%Y', 0),\n"
+                    "  given = os.time({ year = 2000, month = 1, day = 1, hour = 12 }) > 9e8, now = happn.now() } end }\n");
+    all_pass(TEST "t.case('time', function()\n"
+                  "  t.server { routes = { 'time.lua' } }\n"
+                  "  t.advance('36h')\n"
+                  "  local answer = t.http('GET', '/').body\n"
+                  "  t.equal(answer, { time = 1767355200, day = '2026-01-02', then_ = '1970', given = true, now = 1767355200 })\n"
+                  "  t.equal(os.time(), 1767355200)\n"
+                  "  t.equal(os.date('!%H'), '12')\n"
+                  "end)\n"
+                  "t.case('before there is a server it begins', function() t.equal(os.time(), 1767225600) end)\n"
+                  "t.case('long', function() local list = {} for i = 1, 40000 do list[i] = i end\n"
+                  "  for i = 1, 4 do table.sort(list, function(a, b) return a > b end) end end)\n");
+}
+
 static void users_have_their_rights(void **state)
 {
     (void)state;
@@ -335,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(clients_have_all_verbs, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(time_goes_on_when_a_test_says_so, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(everybody_has_the_same_time, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(users_have_their_rights, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(routes_are_asked_without_sockets, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_test_plays_other_servers, make_folder, remove_folder),
