@@ -36,11 +36,19 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_open_as(happn_service *servic
                                                            void *arg, happn_client **out);
 
 /* Connects by WebSocket. options: JSON text {"host":"127.0.0.1","port":55000,"url":"ws://...","username":...,"password":...}, NULL for
- * defaults. With "reconnect":true a connection that is lost after the login is made again, and every subscription with it: the first attempt
+ * defaults. Without a password, "token" logs in, or "cookie" (the text of a Cookie header with a happn_token, or "cookieName"), or "privateKey"
+ * with "username": the server's nonce is signed with it (secp256k1 in base64, or RSA in PEM; "publicKey" only when the server has it in other words);
+ * until done is called, requests then fail with E_BUSY.
+ * "pool":["ws://a:55000",{"host":"b"},...] names several servers, of which one is used at a time: the first that answers, in random order ("poolType":1)
+ * or that of the list (0). The first connection tries "poolReconnectAttempts" (4, or the whole list; 0: without limit) more after one that fails, and requests fail with
+ * E_CLOSED meanwhile; with "reconnect" a lost one goes to the others. With "reconnect":true a connection that is lost after the login is made again, and every subscription with it: the first attempt
  * after "reconnectMin" (500) ms, each next one after about twice as long, up to "reconnectMax" (180000), at most "reconnectAttempts"
  * times (0: without limit). */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_connect(happn_runtime *runtime, const char *options, size_t len,
                                                            happn_done_fn done, void *arg, happn_client **out);
+
+/* Whether happn_client_connect can do with these options, and in error (may be NULL) what is wrong with which. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_check_options(const char *options, size_t len, happn_error *error);
 
 /* What became of a connection that is made again ("reconnect":true). */
 typedef enum happn_connection_state {

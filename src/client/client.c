@@ -22,7 +22,7 @@ happn_status client_check(const happn_client *client)
     if (client->is_closing || client->is_ended || client->is_down || client->link == NULL) {
         return HAPPN_E_CLOSED;
     }
-    return HAPPN_OK;
+    return client->is_signing ? HAPPN_E_BUSY : HAPPN_OK;
 }
 
 struct str client_options(struct str options, const char *name)
@@ -43,6 +43,7 @@ static void on_handle_closed(uv_handle_t *handle)
     channels_fini(client);
     idmap_fini(&client->pending);
     idmap_fini(&client->reports);
+    connect_fini(&client->options);
     memory_free(client->allocator, client->introduction);
     memory_free(client->allocator, client->session);
     arena_fini(&client->arena);
@@ -55,10 +56,11 @@ static void on_handle_closed(uv_handle_t *handle)
     }
 }
 
-static void tell_connected(happn_client *client, happn_status status, const happn_error *error)
+void client_tell_connected(happn_client *client, happn_status status, const happn_error *error)
 {
     happn_done_fn connected = client->connected;
     client->connected = NULL;
+    client->was_connected = client->was_connected || status == HAPPN_OK;
     if (connected != NULL) {
         connected(status, error, client->connected_arg);
     }
@@ -69,7 +71,7 @@ void client_link_closed(happn_client *client)
     happn_error error;
     error_set(&error, HAPPN_E_CLOSED, "the client was closed");
     client->link = NULL;
-    tell_connected(client, HAPPN_E_CLOSED, &error);
+    client_tell_connected(client, HAPPN_E_CLOSED, &error);
     requests_fail_all(client, &error);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);
     uv_close((uv_handle_t *)&client->later, on_handle_closed);
@@ -86,6 +88,15 @@ static void on_received(void *owner, struct str text)
     reply_received(owner, text);
 }
 
+static void say_how_many(const happn_client *client, happn_error *error)
+{
+    if (!client->was_connected && client->tries > 1 && error->status != HAPPN_E_DENIED) {
+        char text[sizeof error->message];
+        snprintf(text, sizeof text, "no server of the pool answered; the last: %.300s", error->message);
+        snprintf(error->message, sizeof error->message, "%s", text);
+    }
+}
+
 void client_lost(happn_client *client, happn_status status, const char *reason)
 {
     if (client->is_losing || client->is_ended) {
@@ -99,7 +110,10 @@ void client_lost(happn_client *client, happn_status status, const char *reason)
     client->is_ended = !again;
     client->is_losing = true;
     error_set(&error, status, "%s", reason);
-    tell_connected(client, status, &error);
+    if (!again) {
+        say_how_many(client, &error);
+        client_tell_connected(client, status, &error);
+    }
     error_set(&error, HAPPN_E_CLOSED, "the connection ended: %s", why);
     requests_fail_all(client, &error);
     client->is_losing = false;
@@ -212,82 +226,7 @@ const char *happn_client_session(const happn_client *client)
     return client->session != NULL ? client->session : "null";
 }
 
-/* --- the first words */
-
-static bool login_answered(happn_client *client, struct pending *pending, const happn_result *result)
-{
-    (void)pending;
-    if (result->status == HAPPN_OK) {
-        struct str data = str_make(result->data, result->data_len);
-        struct str id = json_string(&client->arena, json_get(data, "id"));
-        snprintf(client->session_id, sizeof client->session_id, "%.*s", (int)(id.len < 79 ? id.len : 0), id.ptr != NULL ? id.ptr : "");
-        client->was_connected = true;
-        memory_free(client->allocator, client->session);
-        client->session = memory_strdup(client->allocator, data.ptr, data.len);
-    }
-    if (!client->is_down) {
-        tell_connected(client, result->status, result->error);
-    } else if (result->status == HAPPN_OK) {
-        reconnect_logged_in(client);
-    } else {
-        client_lost(client, result->status, result->error->message);
-    }
-    return false;
-}
-
-/* When it fails the login's answer would only be a consequence. */
-static bool configure_answered(happn_client *client, struct pending *pending, const happn_result *result)
-{
-    (void)pending;
-    if (result->status != HAPPN_OK && client->is_down) {
-        client_lost(client, result->status, result->error->message);
-    } else if (result->status != HAPPN_OK) {
-        tell_connected(client, result->status, result->error);
-    }
-    return false;
-}
-
-static happn_status send_first(happn_client *client, const char *action, pending_hook hook, struct str data, uint64_t timeout_ms)
-{
-    struct pending *pending = request_new(client, action, NULL, NULL);
-    if (pending == NULL) {
-        return HAPPN_E_MEMORY;
-    }
-    pending->hook = hook;
-    request_begin(client, pending);
-    request_add(client, "data", data);
-    happn_status status = request_send(client, pending, timeout_ms);
-    if (status != HAPPN_OK) {
-        request_free(client, pending);
-    }
-    return status;
-}
-
-/* credentials: the members of login's data in `options`, or unset. */
-static happn_status introduce(happn_client *client, struct str options, uint64_t timeout_ms)
-{
-    static const char *const names[] = {"username", "password", "token", "info"};
-    struct buf login;
-    buf_init(&login, client->allocator, CLIENT_MAX_MESSAGE);
-    buf_add_lit(&login, "{\"protocol\":\"happn_2\"");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct str value = client_options(options, names[i]);
-        if (str_is_set(value)) {
-            buf_add_format(&login, ",\"%s\":", names[i]);
-            buf_add_str(&login, value);
-        }
-    }
-    buf_add_char(&login, '}');
-    happn_status status = login.status;
-    if (status == HAPPN_OK) {
-        status = send_first(client, "configure-session", configure_answered, STR_LIT("{\"protocol\":\"happn_2\",\"leavesWithLogin\":true}"), timeout_ms);
-    }
-    if (status == HAPPN_OK) {
-        status = send_first(client, "login", login_answered, buf_str(&login), timeout_ms);
-    }
-    buf_fini(&login);
-    return status;
-}
+/* --- opening */
 
 /* login not set: the host itself, who may do everything. */
 static happn_status open_inside(happn_service *service, struct str login, happn_done_fn done, void *arg, happn_client **out)
@@ -304,8 +243,10 @@ static happn_status open_inside(happn_service *service, struct str login, happn_
     if (status == HAPPN_OK && str_is_set(login)) {
         struct session *session = link_inprocess_session(client->link);
         session->is_trusted = session->may_see_system = false;
+        client->introduction = memory_strdup(client->allocator, login.ptr, login.len);
+        status = client->introduction != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
     }
-    status = status == HAPPN_OK ? introduce(client, login, 0) : status;
+    status = status == HAPPN_OK ? login_introduce(client, login, 0) : status;
     if (status != HAPPN_OK) {
         client_drop(client);
         return status;
@@ -330,8 +271,9 @@ happn_status happn_client_open_as(happn_service *service, const char *login, siz
 
 happn_status client_open_link(happn_client *client)
 {
+    pool_choose(client);
     happn_status status = link_websocket_open(client->loop, client->allocator, &client->options.link, &link_events, client, &client->link);
-    return status == HAPPN_OK ? introduce(client, str_of(client->introduction), client->options.connect_ms) : status;
+    return status == HAPPN_OK ? login_introduce(client, str_of(client->introduction), client->options.connect_ms) : status;
 }
 
 happn_status happn_client_connect(happn_runtime *runtime, const char *options, size_t len, happn_done_fn done, void *arg,
@@ -343,12 +285,13 @@ happn_status happn_client_connect(happn_runtime *runtime, const char *options, s
     *out = NULL;
     struct str text = options != NULL ? str_make(options, len) : STR_LIT("{}");
     struct connect_options connect;
-    happn_status status = connect_read(text, runtime_allocator(runtime), &connect);
+    happn_status status = connect_read(text, runtime_allocator(runtime), &connect, NULL);
     if (status != HAPPN_OK) {
         return status;
     }
     happn_client *client = client_new(runtime, done, arg);
     if (client == NULL) {
+        connect_fini(&connect);
         return HAPPN_E_MEMORY;
     }
     client->timeout_ms = connect.timeout_ms;

@@ -80,7 +80,7 @@ struct happn_client {
 
     /* A connection that is made again (reconnect.c). */
     struct connect_options options; /* zero within the process */
-    char *introduction;             /* the text of the options: every login needs it */
+    char *introduction;             /* the text of the options: every login needs it; NULL: the host itself */
     happn_connection_fn watch;
     void *watch_arg;
     happn_values_fn again_values;
@@ -89,11 +89,15 @@ struct happn_client {
     uint64_t wait_ms;               /* before it */
     size_t resubscribing;           /* subscriptions that wait for the server */
     uv_timer_t again;
-    bool was_connected;
+    uint64_t tried;                 /* of the pool, in this round: a bit for each server */
+    size_t current;                 /* of the pool */
+    int64_t tries, rounds;          /* since the last connection that stood */
+    bool was_connected;             /* the program has been told so */
     bool is_down;                   /* from the loss until it is back */
     bool is_losing;                 /* what was pending is being answered */
     bool is_leaving;                /* the link that was lost is being closed */
     bool is_final;                  /* the server does not want it back */
+    bool is_signing;                /* a login by key is under way */
 
     struct idmap pending, reports;
     struct deadlines deadlines[2], local;
@@ -116,7 +120,27 @@ struct happn_client {
     char target[320];    /* for error texts */
 };
 
+/* --- login.c */
+/* Says who this is, with the members of the options. */
+happn_status login_introduce(happn_client *client, struct str options, uint64_t timeout_ms);
+/* Whether they say to log in by key; the key, not set: there is none; the token in their cookie, not set: there is none. */
+bool login_is_by_key(struct str options);
+struct str login_private_key(struct arena *arena, struct str options);
+struct str login_cookie_token(struct arena *arena, struct str options);
+
+/* --- pool.c */
+/* Takes the server that comes next; nothing without a pool. */
+void pool_choose(happn_client *client);
+/* It answered: the next loss begins with the others. */
+void pool_connected(happn_client *client);
+/* After a server failed: whether another try is allowed. False without a pool. */
+bool pool_goes_on(const happn_client *client);
+/* Whether there is a server that has not been tried in this round; else the next round is counted. */
+bool pool_has_round(happn_client *client);
+
 /* --- client.c */
+/* The first login is over, well or not; only the first call counts. */
+void client_tell_connected(happn_client *client, happn_status status, const happn_error *error);
 /* Whether it is JSON, in UTF-8. */
 happn_status client_check_json(struct str text);
 /* --- requests.c */

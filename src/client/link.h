@@ -35,13 +35,18 @@ struct session;
 /* The core's end of it. */
 struct session *link_inprocess_session(const struct client_link *link);
 
-/* Where to connect to and how; texts are copied. */
-struct link_options {
+/* Where to connect to. */
+struct connect_place {
     char host[256];
     int port;
     char path[512];
-    char ca[512];      /* a file of trusted certificates; empty: the system's */
     bool is_secure;    /* wss */
+};
+
+/* And how; texts are copied. */
+struct link_options {
+    struct connect_place place;
+    char ca[512];      /* a file of trusted certificates; empty: the system's */
     bool is_insecure;  /* wss without checking the certificate */
     size_t max_message; /* bytes of one message in either direction */
     int heartbeat_ms;  /* between pings */

@@ -92,7 +92,7 @@ static void set_reason(struct link_websocket *link, happn_status status, const c
 static void fail_to_connect(struct link_websocket *link, const char *why)
 {
     char text[300];
-    snprintf(text, sizeof text, "could not connect to %s:%d: %s", link->options.host, link->options.port, why);
+    snprintf(text, sizeof text, "could not connect to %s:%d: %s", link->options.place.host, link->options.place.port, why);
     set_reason(link, HAPPN_E_CONNECT, text, STR_NONE);
     do_later(link, WORK_END);
 }
@@ -140,14 +140,14 @@ static void connect_next(struct link_websocket *link)
         on_connection_error(link, NULL, "the address is not usable", 25);
         return;
     }
-    bool is_ipv6 = strchr(link->options.host, ':') != NULL;
-    snprintf(host, sizeof host, is_ipv6 ? "[%s]:%d" : "%s:%d", link->options.host, link->options.port);
+    bool is_ipv6 = strchr(link->options.place.host, ':') != NULL;
+    snprintf(host, sizeof host, is_ipv6 ? "[%s]:%d" : "%s:%d", link->options.place.host, link->options.place.port);
     struct lws_client_connect_info info = {.context = link->context,
                                            .address = numeric,
-                                           .port = link->options.port,
-                                           .path = link->options.path,
+                                           .port = link->options.place.port,
+                                           .path = link->options.place.path,
                                            .host = host,
-                                           .ssl_connection = link->options.is_secure ? LCCSCF_USE_SSL : 0,
+                                           .ssl_connection = link->options.place.is_secure ? LCCSCF_USE_SSL : 0,
                                            .local_protocol_name = link->protocols[0].name,
                                            .alpn = "http/1.1",
                                            .pwsi = &link->wsi};
@@ -210,7 +210,7 @@ static bool open_context(struct link_websocket *link)
                                              .pcontext = &link->context,
                                              .user = link,
                                              .fd_limit_per_thread = 16};
-    if (link->options.is_secure) {
+    if (link->options.place.is_secure) {
         if (!open_tls(link)) {
             return false;
         }
@@ -231,7 +231,7 @@ static void on_found(uv_getaddrinfo_t *lookup, int failed, struct addrinfo *addr
     } else if (failed != 0) {
         fail_to_connect(link, uv_strerror(failed));
     } else if (!open_context(link)) {
-        fail_to_connect(link, link->options.is_secure && link->options.ca[0] != '\0' ? "TLS could not be set up: is the ca file right?"
+        fail_to_connect(link, link->options.place.is_secure && link->options.ca[0] != '\0' ? "TLS could not be set up: is the ca file right?"
                                                                                    : "libwebsockets could not be started");
     } else {
         do_later(link, WORK_CONNECT);
@@ -581,14 +581,14 @@ happn_status link_websocket_open(struct loop *loop, const struct allocator *allo
         return HAPPN_E_MEMORY;
     }
     char port[16];
-    snprintf(port, sizeof port, "%d", options->port);
+    snprintf(port, sizeof port, "%d", options->place.port);
     link->base = (struct client_link){&ops, events, owner};
     link->loop = loop;
     link->allocator = allocator;
     link->options = *options;
     link->lookup.data = link->timer.data = link->idle.data = link;
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    if (uv_getaddrinfo(&loop->uv, &link->lookup, on_found, options->host, port, &hints) != 0) {
+    if (uv_getaddrinfo(&loop->uv, &link->lookup, on_found, options->place.host, port, &hints) != 0) {
         memory_free(allocator, link);
         return HAPPN_E_ARGUMENT;
     }

@@ -4,6 +4,8 @@
  * every subscription that it has; when the last of them is answered it is back. Each attempt that fails makes the next wait
  * longer, up to a limit. What is called meanwhile fails with E_CLOSED: nothing is queued, because nobody knows for how long.
  *
+ * With a pool the first connection goes the same way, from server to server, and nobody hears of it until one of them answers.
+ *
  * It ends for good when the server says so, when it refuses the login or a subscription, or after the last attempt. */
 
 #include <stdio.h>
@@ -13,15 +15,20 @@
 #include "base/id.h"
 #include "client/client.h"
 
-/* The first wait is the least; then (1 to 2) * least * 2^(attempt - 1), as the originals wait, so that many clients do not come at once. */
-static uint64_t next_wait(const happn_client *client)
+/* Servers of a pool that have not been tried are tried at once. The first wait is the least; then (1 to 2) * least * 2^(attempt - 1), as the originals wait, so that many clients do not come at once. */
+static uint64_t next_wait(happn_client *client)
 {
     const struct connect_options *options = &client->options;
+    bool has_pool = options->pool_count != 0;
+    if (has_pool && pool_has_round(client)) {
+        return 0;
+    }
     uint64_t wait = options->reconnect_min_ms;
-    for (int64_t i = 1; i < client->attempt && wait < options->reconnect_max_ms; i++) {
+    int64_t number = has_pool ? client->rounds : client->attempt;
+    for (int64_t i = 1; i < number && wait < options->reconnect_max_ms; i++) {
         wait *= 2;
     }
-    if (client->attempt > 1) {
+    if (number > 1) {
         uint16_t random;
         id_random(&random, sizeof random);
         wait += wait * random / UINT16_MAX;
@@ -31,7 +38,7 @@ static uint64_t next_wait(const happn_client *client)
 
 static void tell(happn_client *client, happn_connection_state state, const char *reason, uint64_t wait_ms)
 {
-    if (client->watch == NULL || client->is_closing) {
+    if (client->watch == NULL || client->is_closing || !client->was_connected) {
         return;
     }
     happn_connection news = {.size = sizeof news, .state = state, .reason = reason, .attempt = client->attempt, .wait_ms = (int64_t)wait_ms};
@@ -42,7 +49,11 @@ bool reconnect_is_wanted(const happn_client *client, happn_status status)
 {
     const struct connect_options *options = &client->options;
     bool has_attempts = options->reconnect_attempts == 0 || client->attempt < options->reconnect_attempts;
-    return options->reconnect && client->was_connected && !client->is_final && !client->is_closing && has_attempts && status != HAPPN_E_DENIED;
+    bool may_ever = !client->is_final && !client->is_closing && status != HAPPN_E_DENIED;
+    if (!client->was_connected) {
+        return may_ever && pool_goes_on(client);
+    }
+    return options->reconnect && may_ever && has_attempts && (options->pool_count == 0 || pool_goes_on(client));
 }
 
 void reconnect_begin(happn_client *client, const char *reason)
@@ -101,6 +112,12 @@ void reconnect_logged_in(happn_client *client)
 void reconnect_done(happn_client *client)
 {
     client->is_down = false;
+    pool_connected(client);
+    if (!client->was_connected) {
+        client->attempt = 0;
+        client_tell_connected(client, HAPPN_OK, NULL); /* not the first server of the pool */
+        return;
+    }
     tell(client, HAPPN_CONNECTION_BACK, "", 0);
     client->attempt = 0;
 }

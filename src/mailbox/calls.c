@@ -371,6 +371,17 @@ static happn_status open_client(struct call *call, struct ticket *service, happn
                                  : happn_client_open_as(service->service, call->options, call->options_len, on_connected, call, out);
 }
 
+/* In words, when it is the options. */
+static void refuse_options(struct call *call, const struct ticket *service, happn_status status)
+{
+    happn_error error = {.status = status};
+    if (service == NULL && call->options != NULL && happn_client_check_options(call->options, call->options_len, &error) != HAPPN_OK) {
+        answer_error(call, &error, STR_NONE);
+    } else {
+        answer_status(call, status);
+    }
+}
+
 static void run_client_open(struct call *call)
 {
     struct ticket *service = call->object != 0 ? find(call, call->object, TICKET_SERVICE) : NULL;
@@ -391,7 +402,7 @@ static void run_client_open(struct call *call)
     }
     happn_status status = open_client(call, service, &ticket->client);
     if (status != HAPPN_OK) {
-        answer_status(call, status);
+        refuse_options(call, service, status);
         ticket_end(ticket, status, happn_status_text(status));
         return;
     }

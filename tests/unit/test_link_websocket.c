@@ -179,7 +179,7 @@ static void a_refused_login(void **state)
                                    "\"code\":401,\"message\":\"Invalid credentials\"}}}");
     UNTIL(connected != HAPPN_PENDING);
     assert_int_equal(connected, HAPPN_E_DENIED);
-    assert_string_equal(connect_error.message, "Invalid credentials");
+    assert_string_equal(connect_error.message, "Invalid credentials: this server wants a login: username and password, username and privateKey, or token");
 }
 
 static void frames_in_pieces(void **state)
@@ -397,23 +397,39 @@ static void options_are_checked(void **state)
     static const struct {
         const char *options;
         happn_status status;
+        const char *message;
     } cases[] = {
-        {"{", HAPPN_E_JSON},
-        {"[]", HAPPN_E_ARGUMENT},
-        {"{\"prot\":1}", HAPPN_E_ARGUMENT},
-        {"{\"port\":0}", HAPPN_E_ARGUMENT},
-        {"{\"port\":\"x\"}", HAPPN_E_ARGUMENT},
-        {"{\"url\":\"ftp://a\"}", HAPPN_E_ARGUMENT},
-        {"{\"url\":\"ws://\"}", HAPPN_E_ARGUMENT},
-        {"{\"url\":\"ws://a:99999\"}", HAPPN_E_ARGUMENT},
-        {"{\"host\":\"a\\u0000b\"}", HAPPN_E_ARGUMENT},
+        {"{", HAPPN_E_JSON, "the options must be a JSON object in UTF-8"},
+        {"[]", HAPPN_E_ARGUMENT, "the options must be a JSON object"},
+        {"{\"prot\":1}", HAPPN_E_ARGUMENT, "there is no option prot"},
+        {"{\"port\":0}", HAPPN_E_ARGUMENT, "the option port must be a whole number from 1 to 65535"},
+        {"{\"port\":\"x\"}", HAPPN_E_ARGUMENT, "the option port must be a number"},
+        {"{\"url\":\"ftp://a\"}", HAPPN_E_ARGUMENT, "the option url must be like ws://host:55000"},
+        {"{\"url\":\"ws://\"}", HAPPN_E_ARGUMENT, "the option url must be like"},
+        {"{\"url\":\"ws://a:99999\"}", HAPPN_E_ARGUMENT, "the option url must be like"},
+        {"{\"host\":\"a\\u0000b\"}", HAPPN_E_ARGUMENT, "the option host must be a name or an address"},
+        {"{\"reconnect\":1}", HAPPN_E_ARGUMENT, "the option reconnect must be true or false"},
+        {"{\"username\":\"u\",\"privateKey\":\"x\"}", HAPPN_E_ARGUMENT, "the option privateKey must be 32 bytes of a secp256k1 key in base64, or an RSA key in PEM"},
+        {"{\"keyPair\":{\"privateKey\":\"x\"}}", HAPPN_E_ARGUMENT, "a login by privateKey needs the option username, too"},
+        {"{\"cookie\":\"a=b\"}", HAPPN_E_ARGUMENT, "the option cookie has no cookie of the name happn_token"},
+        {"{\"pool\":[]}", HAPPN_E_ARGUMENT, "the option pool must be a list of 1 to 64 servers"},
+        {"{\"pool\":[5]}", HAPPN_E_ARGUMENT, "the option pool must be a list of servers, each like"},
+        {"{\"pool\":[\"a\"]}", HAPPN_E_ARGUMENT, "the option pool must be a list of servers, each like"},
+        {"{\"pool\":[{\"port\":\"a\"}]}", HAPPN_E_ARGUMENT, "the option port must be a number"},
+        {"{\"pool\":[\"ws://a\"],\"poolType\":2}", HAPPN_E_ARGUMENT, "the option poolType must be a whole number from 0 to 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         happn_client *none;
+        happn_error error;
         assert_int_equal(happn_client_connect(runtime, cases[i].options, strlen(cases[i].options), on_connected, NULL, &none),
                          cases[i].status);
         assert_null(none);
+        assert_int_equal(happn_client_check_options(cases[i].options, strlen(cases[i].options), &error), cases[i].status);
+        if (strstr(error.message, cases[i].message) != error.message) {
+            fail_msg("%s: %s", cases[i].options, error.message);
+        }
     }
+    assert_int_equal(happn_client_check_options(NULL, 0, NULL), HAPPN_OK);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

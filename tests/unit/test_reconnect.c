@@ -22,7 +22,7 @@ static int64_t attempt, waits[20];
 static bool refuses_login, refuses_on, is_deaf, is_rude, holds_ons;
 static const char *there; /* the answer to `on`, instead of an id */
 static happn_status connected;
-static char end_reason[300];
+static char end_reason[300], connect_error[500];
 
 static void answer(struct websocket_server *from, struct str text, const char *data, const char *error)
 {
@@ -125,7 +125,8 @@ static int tear_down(void **state)
 
 static void on_connected(happn_status status, const happn_error *error, void *arg)
 {
-    (void)error, (void)arg;
+    (void)arg;
+    snprintf(connect_error, sizeof connect_error, "%s", error != NULL ? error->message : "");
     connected = status;
 }
 
@@ -362,7 +363,7 @@ static void a_login_that_is_refused_ends_it(void **state)
     UNTIL(ends == 1);
     assert_int_equal(lost, 1);
     assert_int_equal(logins, 2);
-    assert_string_equal(end_reason, "Invalid credentials");
+    assert_string_equal(end_reason, "Invalid credentials: this server wants a login: username and password, username and privateKey, or token");
 }
 
 static void a_subscription_that_is_refused_is_not_silent(void **state)
@@ -413,6 +414,82 @@ static void it_can_be_closed_at_any_moment(void **state)
     UNTIL(server.is_upgraded); /* it logs in, and nobody answers */
     close_client();
     assert_int_equal(ends, 0);
+}
+
+/* --- pools */
+
+static void open_second(struct websocket_server *second)
+{
+    websocket_server_open(second, &runtime_loop(runtime)->uv);
+    second->on_frame = on_frame;
+}
+
+static void connect_pool(const char *format, int port, int other)
+{
+    char options[400];
+    int len = snprintf(options, sizeof options, format, port, other);
+    assert_int_equal(happn_client_connect(runtime, options, (size_t)len, on_connected, NULL, &client), HAPPN_OK);
+    happn_client_on_end(client, on_end, NULL);
+    happn_client_on_connection(client, on_connection, NULL);
+    UNTIL(connected != HAPPN_PENDING);
+}
+
+static void a_pool_goes_on_to_the_next_server(void **state)
+{
+    (void)state;
+    static struct websocket_server second;
+    open_second(&second);
+    connect_pool("{\"pool\":[\"ws://127.0.0.1:1\",{\"port\":%d},{\"port\":%d}],\"poolType\":0,\"reconnect\":true,\"reconnectMin\":2}", server.port, second.port);
+    assert_int_equal(connected, HAPPN_OK);
+    assert_int_equal(lost + retries + back, 0); /* nobody has to know that the first one was dead */
+    assert_true(server.is_upgraded);
+    (void)subscribe("/a", NULL);
+    websocket_server_drop(&server);
+    UNTIL(back == 1); /* the dead one, then the last: the one that was lost has had its turn */
+    assert_true(second.is_upgraded);
+    assert_int_equal(waits[1], 0);
+    assert_int_equal(ons, 2);
+    websocket_server_text(&second, "{\"data\":{},\"_meta\":{\"type\":\"data\",\"channel\":\"/ALL@/a\"}}");
+    UNTIL(events == 1);
+    is_rude = true;
+    websocket_server_drop(&second);
+    UNTIL(retries > 8);
+    is_rude = false;
+    UNTIL(back == 2); /* without an end, as there is no limit */
+    assert_int_equal(ends, 0);
+    close_client();
+    websocket_server_close(&second);
+}
+
+static void a_pool_of_which_nobody_answers(void **state)
+{
+    (void)state;
+    connect_pool("{\"pool\":[\"ws://127.0.0.1:1\",\"ws://127.0.0.1:2\"],\"reconnectMin\":1,\"poolReconnectAttempts\":3}", 0, 0);
+    assert_int_equal(connected, HAPPN_E_CONNECT);
+    assert_memory_equal(connect_error, "no server of the pool answered; the last: could not connect to 127.0.0.1:", 73);
+    assert_int_equal(lost + retries, 0);
+}
+
+static void a_pool_ends_where_a_login_is_refused(void **state)
+{
+    (void)state;
+    refuses_login = true;
+    connect_pool("{\"pool\":[{\"port\":%d},{\"port\":%d}],\"poolType\":0}", server.port, server.port);
+    assert_int_equal(connected, HAPPN_E_DENIED);
+    assert_int_equal(logins, 1);
+}
+
+static void a_pool_passes_by_who_does_not_answer(void **state)
+{
+    (void)state;
+    static struct websocket_server silent; /* upgrades, and says nothing */
+    websocket_server_open(&silent, &runtime_loop(runtime)->uv);
+    connect_pool("{\"pool\":[{\"port\":%d},{\"port\":%d}],\"poolType\":0,\"connectTimeout\":300}", silent.port, server.port);
+    assert_int_equal(connected, HAPPN_OK);
+    assert_string_equal(silent.request_path, "/primus"); /* it was asked */
+    assert_true(server.is_upgraded);
+    close_client();
+    websocket_server_close(&silent);
 }
 
 /* --- reports */
@@ -533,6 +610,8 @@ int main(void)
         TEST(without_the_option_a_loss_is_the_end),
         TEST(the_first_connection_is_not_tried_again),
         TEST(it_can_be_closed_at_any_moment),
+        TEST(a_pool_goes_on_to_the_next_server), TEST(a_pool_of_which_nobody_answers), TEST(a_pool_ends_where_a_login_is_refused),
+        TEST(a_pool_passes_by_who_does_not_answer),
         TEST(reports_come_after_the_answer),
         TEST(what_failed_has_no_report),
         TEST(a_report_that_is_lost_with_the_connection),
