@@ -15,6 +15,14 @@ export interface OnOptions extends Options {
 }
 export interface ConnectOptions {
   url?: string; host?: string; port?: number; username?: string; password?: string; info?: { [key: string]: Json };
+  /** Instead of a password. */
+  token?: string;
+  /** A Cookie header with a token in it, of the name `cookieName` (happn_token). */
+  cookie?: string; cookieName?: string;
+  /** With `username`: the server's nonce is signed. secp256k1 in base64 or RSA in PEM; the public key only when the server has it in other words. */
+  privateKey?: string; publicKey?: string; keyPair?: { privateKey: string; publicKey?: string };
+  /** Several servers, of which one is used at a time; poolType 0: in this order, 1 (default): in any. */
+  pool?: (string | { host?: string; port?: number; url?: string; secure?: boolean })[]; poolType?: 0 | 1; poolReconnectAttempts?: number;
   ca?: string; insecure?: boolean; timeout?: number; connectTimeout?: number; maxMessage?: number;
   /** A lost connection is made again, with its subscriptions. */
   reconnect?: boolean; reconnectMin?: number; reconnectMax?: number; reconnectAttempts?: number;

@@ -397,8 +397,9 @@ class Service extends EventEmitter {
 
   /** @private A client in this process that is somebody: { username, password } or { token }. */
   logIn(login, callback) {
-    const { username, password, token, info } = login.config || login;
-    return deliver(new Client(this.hub, false).open(this.ticket, { username, password, token, info: info || {} }), callback);
+    const { username, password, token, publicKey, privateKey, keyPair, cookie, cookieName, info } = login.config || login;
+    const who = { username, password, token, publicKey, privateKey, keyPair, cookie, cookieName, info: info || {} };
+    return deliver(new Client(this.hub, false).open(this.ticket, who), callback);
   }
 
   /** A client in this process, without a socket: the host, who may do everything. */
@@ -421,6 +422,30 @@ class Service extends EventEmitter {
   }
 }
 
+/** What happn-3's clients call otherwise: [option there, option here]. */
+const originals = [['callTimeout', 'timeout'], ['loginTimeout', 'connectTimeout'], ['allowSelfSignedCerts', 'insecure'], ['loginType', null], ['config', null],
+  ['protocol', null], ['socket', null], ['poolReconnectDelay', null]];
+
+/** The options of happn-3's clients as ours: `config` inside, lists as a pool, `protocol`, `reconnect: { retries, max }`. */
+function fromOriginal(given) {
+  if (typeof given === 'string') return { url: given };
+  const options = Array.isArray(given) ? { pool: given } : { ...given, ...given.config };
+  const { protocol, reconnect } = options;
+  if (given.config) delete options.secure; // beside `config` it says there that the server wants a login; here it is TLS
+  for (const [theirs, ours] of originals) {
+    if (ours && options[theirs] !== undefined && options[ours] === undefined) options[ours] = options[theirs];
+    delete options[theirs];
+  }
+  if (protocol === 'https' || protocol === 'wss') options.secure = true;
+  if (reconnect !== null && typeof reconnect === 'object') {
+    options.reconnect = true;
+    if (reconnect.max !== undefined && options.reconnectMax === undefined) options.reconnectMax = reconnect.max;
+    if (Number.isFinite(reconnect.retries) && options.reconnectAttempts === undefined) options.reconnectAttempts = reconnect.retries;
+  }
+  if (options.pool) options.pool = options.pool.map((item) => (item && item.config ? fromOriginal(item) : item));
+  return options;
+}
+
 async function connect(options) {
   return new Client(new Hub(), true).open(0, typeof options === 'string' ? { url: options } : options || {});
 }
@@ -436,9 +461,12 @@ module.exports = {
     },
   },
   client: {
-    create(options, callback) {
-      if (typeof options === 'function') [options, callback] = [{}, options];
-      return deliver(connect(options), callback);
+    /** create([options], [callback]); happn-3's own: create([server, ...], { poolType, ... }, [callback]) */
+    create(options, ...rest) {
+      const callback = typeof options === 'function' ? options : rest.find((item) => typeof item === 'function');
+      const more = rest.find((item) => item !== null && typeof item === 'object');
+      const given = typeof options === 'function' ? {} : options;
+      return deliver(attempt(() => connect({ ...fromOriginal(given || {}), ...(more ? fromOriginal(more) : {}) })), callback);
     },
   },
 };

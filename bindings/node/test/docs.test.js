@@ -18,7 +18,7 @@ for (const [, kind, code] of snippets) {
     const service = await happn.service.create({ port: 0, host: '127.0.0.1', utils: { logLevel: 'error' }, ...(kind === 'secured' ? secured : {}) });
     const AsyncFunction = (async () => {}).constructor;
     try {
-      await new AsyncFunction('happn', 'console', code.replaceAll('55000', String(service.port)))(happn, { log() {} });
+      await new AsyncFunction('happn', 'require', 'console', code.replaceAll('55000', String(service.port)))(happn, require, { log() {} });
     } finally {
       await service.stop();
     }
