@@ -77,9 +77,7 @@ static void list_verbs(happn_http *http)
 static bool admit(happn_http *http)
 {
     char message[256];
-    struct str header;
-    header.ptr = happn_http_header(http, "authorization", &header.len);
-    struct http_caller caller = {bearer_read(header), str_of(happn_http_address(http))};
+    struct http_caller caller = {bearer_read(http_header(http, "authorization")), str_of(happn_http_address(http))};
     enum gate_answer answer = gate_admin(http_core(http), http_arena(http), &caller, message);
     if (answer != GATE_OPEN) {
         secured_refuse(http, answer == GATE_UNAUTHORIZED ? 401 : 403, message);
@@ -97,8 +95,7 @@ bool admin_route(happn_http *http, struct str path)
     if (!admit(http)) {
         return true;
     }
-    struct str body;
-    body.ptr = happn_http_body(http, &body.len);
+    struct str body = http_sent_body(http);
     bool is_post = strcmp(happn_http_method(http), "POST") == 0;
     if (is_list) {
         list_verbs(http);

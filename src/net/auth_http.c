@@ -82,10 +82,9 @@ static bool is_object(struct str body)
 static struct sent sent_of(happn_http *http)
 {
     struct sent sent = {.arena = http_arena(http)};
-    struct str type;
-    type.ptr = happn_http_header(http, "content-type", &type.len);
-    sent.query.ptr = happn_http_query(http, &sent.query.len);
-    sent.body.ptr = happn_http_body(http, &sent.body.len);
+    struct str type = http_header(http, "content-type");
+    sent.query = http_query(http);
+    sent.body = http_sent_body(http);
     sent.is_json = type.len >= 16 && strncasecmp(type.ptr, "application/json", 16) == 0;
     bool is_form = type.len >= 33 && strncasecmp(type.ptr, "application/x-www-form-urlencoded", 33) == 0;
     bool is_readable = is_form || (sent.is_json && is_object(sent.body));
@@ -204,11 +203,9 @@ static void begin_login(happn_http *http)
     }
     self->http = http;
     id_uuid(self->id);
-    struct str forwarded;
-    forwarded.ptr = happn_http_header(http, "x-forwarded-for", &forwarded.len);
     self->login = (struct happn_login){.security = core->security, .arena = http_arena(http), .credentials = credentials,
                                  .session_id = str_of(self->id), .address = str_of(happn_http_address(http)), .type = SESSION_STATELESS,
-                                 .is_forwarded = str_is_set(forwarded), .done = login_done, .arg = self};
+                                 .is_forwarded = str_is_set(http_header(http, "x-forwarded-for")), .done = login_done, .arg = self};
     find_nonce(self);
     http_begin_work(http);
     login_begin(&self->login);

@@ -67,6 +67,10 @@ void http_gone(struct connection *connection);
 /* What other files of this room need of a request. */
 struct listener *http_listener(const happn_http *http); /* NULL when the peer has gone */
 struct core *http_core(const happn_http *http);
+/* What the public functions give, as slices; not set: there is none. */
+struct str http_header(const happn_http *http, const char *name);
+struct str http_query(const happn_http *http);
+struct str http_sent_body(const happn_http *http);
 struct arena *http_arena(happn_http *http);
 struct identity **http_identity_slot(happn_http *http); /* who sends it; one reference is the request's */
 bool http_is_encrypted(const happn_http *http);

@@ -2,13 +2,6 @@
 
 #include <stdio.h>
 
-static struct str header_of(const happn_http *http, const char *name)
-{
-    struct str text;
-    text.ptr = happn_http_header(http, name, &text.len);
-    return text;
-}
-
 static bool is_listed(const struct cors_options *cors, struct str origin)
 {
     for (size_t i = 0; i < cors->origin_count; i++) {
@@ -49,7 +42,7 @@ static void answer_beforehand(happn_http *http, const struct cors_options *cors)
     char age[24];
     snprintf(age, sizeof age, "%lld", (long long)cors->max_age);
     add_list(http, "Access-Control-Allow-Methods", cors->methods, cors->method_count);
-    struct str asked = header_of(http, "access-control-request-headers");
+    struct str asked = http_header(http, "access-control-request-headers");
     if (cors->header_count != 0) {
         add_list(http, "Access-Control-Allow-Headers", cors->headers, cors->header_count);
     } else if (asked.len != 0) {
@@ -62,7 +55,7 @@ static void answer_beforehand(happn_http *http, const struct cors_options *cors)
 bool cors_route(happn_http *http)
 {
     const struct cors_options *cors = &http_listener(http)->options.cors;
-    struct str origin = cors->origin_count != 0 ? header_of(http, "origin") : STR_NONE;
+    struct str origin = cors->origin_count != 0 ? http_header(http, "origin") : STR_NONE;
     if (origin.len == 0) {
         return false;
     }
@@ -73,7 +66,7 @@ bool cors_route(happn_http *http)
     if (cors->allows_credentials) {
         (void)!happn_http_add_header(http, "Access-Control-Allow-Credentials", "true");
     }
-    bool is_question = strcmp(happn_http_method(http), "OPTIONS") == 0 && header_of(http, "access-control-request-method").len != 0;
+    bool is_question = strcmp(happn_http_method(http), "OPTIONS") == 0 && http_header(http, "access-control-request-method").len != 0;
     if (is_question) {
         answer_beforehand(http, cors);
     }

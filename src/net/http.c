@@ -335,6 +335,23 @@ struct core *http_core(const happn_http *http)
     return http->core;
 }
 
+struct str http_header(const happn_http *http, const char *name)
+{
+    struct str text;
+    text.ptr = happn_http_header(http, name, &text.len);
+    return text;
+}
+
+struct str http_query(const happn_http *http)
+{
+    return http->query;
+}
+
+struct str http_sent_body(const happn_http *http)
+{
+    return http->body.len != 0 ? buf_str(&http->body) : STR_NONE;
+}
+
 struct arena *http_arena(happn_http *http)
 {
     return &http->arena;
@@ -395,7 +412,7 @@ const char *happn_http_query(const happn_http *http, size_t *len)
 
 const char *happn_http_body(const happn_http *http, size_t *len)
 {
-    return give(http->body.len != 0 ? buf_str(&http->body) : STR_NONE, len);
+    return give(http_sent_body(http), len);
 }
 
 const char *happn_http_address(const happn_http *http)

@@ -7,13 +7,6 @@
 #include "paths/wildcard.h"
 #include "security/header.h"
 
-static struct str header_of(const happn_http *http, const char *name)
-{
-    struct str text;
-    text.ptr = happn_http_header(http, name, &text.len);
-    return text;
-}
-
 struct str secured_cookie_name(const struct core *core)
 {
     return str_is_set(core->cookie_name) ? core->cookie_name : STR_LIT("happn_token");
@@ -22,14 +15,12 @@ struct str secured_cookie_name(const struct core *core)
 struct str secured_token(happn_http *http, bool *from_cookie)
 {
     const struct listener *listener = http_listener(http);
-    struct str token = cookie_read(header_of(http, "cookie"), secured_cookie_name(listener->core));
+    struct str token = cookie_read(http_header(http, "cookie"), secured_cookie_name(listener->core));
     *from_cookie = token.len != 0;
     if (token.len == 0 && listener->options.query_tokens) {
-        struct str query;
-        query.ptr = happn_http_query(http, &query.len);
-        token = form_find(http_arena(http), query, STR_LIT("happn_token"));
+        token = form_find(http_arena(http), http_query(http), STR_LIT("happn_token"));
     }
-    return token.len != 0 ? token : bearer_read(header_of(http, "authorization"));
+    return token.len != 0 ? token : bearer_read(http_header(http, "authorization"));
 }
 
 void secured_refuse(happn_http *http, int status, const char *text)
@@ -62,7 +53,7 @@ static bool is_excluded(const struct listener *listener, struct str path)
 static bool is_forged(happn_http *http)
 {
     const char *method = happn_http_method(http);
-    struct str origin = header_of(http, "origin"), host = header_of(http, "host");
+    struct str origin = http_header(http, "origin"), host = http_header(http, "host");
     bool is_safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
     if (is_safe || origin.len == 0) {
         return false;

@@ -175,7 +175,7 @@ bool static_route(happn_http *http, struct str path)
     }
     *reading = (struct reading){.http = http, .folder = folder->folder.ptr, .name = name};
     reading->work.data = reading;
-    reading->known.ptr = happn_http_header(http, "if-none-match", &reading->known.len);
+    reading->known = http_header(http, "if-none-match");
     http_begin_work(http);
     if (uv_queue_work(&listener->core->loop->uv, &reading->work, work, done) != 0) {
         http_end_work(http);
