@@ -57,6 +57,21 @@ static inline struct str str_skip(struct str s, size_t count)
     return count > s.len ? (struct str){s.ptr + s.len, 0} : (struct str){s.ptr + count, s.len - count};
 }
 
+/* Cuts off what stands before the character, which goes, too; all of it when the character is not there. */
+static inline struct str str_take(struct str *rest, char stop)
+{
+    const char *at = rest->len != 0 ? (const char *)memchr(rest->ptr, stop, rest->len) : NULL;
+    struct str taken = {rest->ptr, at != NULL ? (size_t)(at - rest->ptr) : rest->len};
+    *rest = str_skip(*rest, at != NULL ? taken.len + 1 : taken.len);
+    return taken;
+}
+
+/* An empty text counts as none. */
+static inline struct str str_or_none(struct str s)
+{
+    return s.len != 0 ? s : STR_NONE;
+}
+
 static inline bool str_has(struct str s, char c)
 {
     return s.len != 0 && memchr(s.ptr, c, s.len) != NULL;

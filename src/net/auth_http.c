@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/form.h"
 #include "base/id.h"
 #include "base/utf8.h"
 #include "core/events.h"
 #include "json/scan.h"
 #include "json/write.h"
-#include "net/form.h"
 #include "net/secured.h"
 #include "security/crypto.h"
 #include "security/header.h"

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/form.h"
 #include "core/gate.h"
-#include "net/form.h"
 #include "paths/wildcard.h"
 #include "security/header.h"
 

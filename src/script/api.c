@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/hex.h"
 #include "base/id.h"
 #include "paths/wildcard.h"
 #include "script/answers.h"
@@ -198,14 +199,9 @@ static int matches(lua_State *L)
 
 static void push_hex(lua_State *L, const unsigned char *bytes, size_t count)
 {
-    static const char digits[] = "0123456789abcdef";
-    luaL_Buffer text;
-    luaL_buffinit(L, &text);
-    for (size_t i = 0; i < count; i++) {
-        luaL_addchar(&text, digits[bytes[i] >> 4]);
-        luaL_addchar(&text, digits[bytes[i] & 15]);
-    }
-    luaL_pushresult(&text);
+    char text[2 * SHA256_BYTES + 1];
+    hex_write(text, bytes, count);
+    lua_pushlstring(L, text, 2 * count);
 }
 
 /* SHA-256 */

@@ -1,5 +1,6 @@
 #include "script/http.h"
 
+#include "base/form.h"
 #include "script/session.h"
 #include "script/stream.h"
 #include "script/view.h"
@@ -31,48 +32,25 @@ void http_push(lua_State *L, struct task *task)
     task->view = view;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static void push_decoded(lua_State *L, struct str text)
 {
     luaL_Buffer out;
-    luaL_buffinit(L, &out);
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '%' && i + 2 < text.len && hex(text.ptr[i + 1]) >= 0 && hex(text.ptr[i + 2]) >= 0) {
-            c = (char)(hex(text.ptr[i + 1]) * 16 + hex(text.ptr[i + 2]));
-            i += 2;
-        } else if (c == '+') {
-            c = ' ';
-        }
-        luaL_addchar(&out, c);
-    }
-    luaL_pushresult(&out);
-}
-
-static struct str until(struct str text, char c)
-{
-    const char *at = text.len != 0 ? memchr(text.ptr, c, text.len) : NULL;
-    return at != NULL ? str_make(text.ptr, (size_t)(at - text.ptr)) : text;
+    char *room = luaL_buffinitsize(L, &out, text.len);
+    luaL_pushresultsize(&out, form_decode(text, room));
 }
 
 /* "a=1&b=2" as a table; of a doubled name the last wins. */
 static void push_form(lua_State *L, struct str text)
 {
+    struct str name, value;
     lua_newtable(L);
-    while (text.len != 0) {
-        struct str pair = until(text, '&');
-        struct str name = until(pair, '=');
+    while (form_next(&text, &name, &value)) {
         if (name.len != 0) {
             push_decoded(L, name);
-            push_decoded(L, str_skip(pair, name.len + 1));
+            push_decoded(L, value);
             lua_rawset(L, -3);
         }
-        text = str_skip(text, pair.len + 1);
-        vm_charge(L, 2 + pair.len / 16);
+        vm_charge(L, 2 + (name.len + value.len) / 16);
     }
 }
 
@@ -195,8 +173,7 @@ static void get_cookies(lua_State *L, struct task *task)
     text.ptr = happn_http_header(task->http, "cookie", &text.len);
     lua_newtable(L);
     while (text.ptr != NULL && text.len != 0) {
-        struct str pair = until(text, ';'), name = until(pair, '=');
-        text = str_skip(text, pair.len + 1);
+        struct str pair = str_take(&text, ';'), rest = pair, name = str_take(&rest, '=');
         while (name.len != 0 && name.ptr[0] == ' ') {
             name = str_skip(name, 1);
             pair = str_skip(pair, 1);

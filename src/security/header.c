@@ -18,15 +18,6 @@ static struct str trim(struct str text)
     return text;
 }
 
-static struct str cut(struct str *rest, char stop)
-{
-    const char *at = rest->len != 0 ? memchr(rest->ptr, stop, rest->len) : NULL;
-    size_t len = at != NULL ? (size_t)(at - rest->ptr) : rest->len;
-    struct str part = str_make(rest->ptr, len);
-    *rest = str_skip(*rest, at != NULL ? len + 1 : len);
-    return part;
-}
-
 static struct str without_quotes(struct str value)
 {
     bool is_quoted = value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"';
@@ -36,9 +27,9 @@ static struct str without_quotes(struct str value)
 struct str cookie_read(struct str header, struct str name)
 {
     while (header.len != 0) {
-        struct str value = cut(&header, ';');
+        struct str value = str_take(&header, ';');
         bool has_value = str_has(value, '=');
-        struct str key = trim(cut(&value, '='));
+        struct str key = trim(str_take(&value, '='));
         if (has_value && key.len != 0 && str_equal(key, name)) {
             return without_quotes(trim(value));
         }

@@ -16,15 +16,6 @@ struct pack {
     struct buf *out;
 };
 
-static struct str cut(struct str *rest, char stop)
-{
-    const char *at = rest->len != 0 ? memchr(rest->ptr, stop, rest->len) : NULL;
-    size_t len = at != NULL ? (size_t)(at - rest->ptr) : rest->len;
-    struct str part = str_make(rest->ptr, len);
-    *rest = str_skip(*rest, at != NULL ? len + 1 : len);
-    return part;
-}
-
 static size_t count_of(struct str section)
 {
     size_t count = section.len != 0;
@@ -36,9 +27,9 @@ static size_t count_of(struct str section)
 
 static struct str entry_at(struct str section, size_t index)
 {
-    struct str entry = cut(&section, '|');
+    struct str entry = str_take(&section, '|');
     while (index-- != 0) {
-        entry = cut(&section, '|');
+        entry = str_take(&section, '|');
     }
     return entry;
 }
@@ -186,7 +177,7 @@ bool jsonpack_read(struct str packed, struct buf *out)
 {
     struct pack pack = {.rest = packed, .out = out};
     for (int i = 0; i < 3; i++) {
-        pack.sections[i] = cut(&pack.rest, '^');
+        pack.sections[i] = str_take(&pack.rest, '^');
     }
     return count_of(pack.sections[0]) <= MOST_ENTRIES && add_value(&pack, 0) && pack.rest.len == 0 && out->status == HAPPN_OK;
 }

@@ -4,28 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/id.h"
 #include "security/crypto.h"
 
 enum { SALT_HEX = 128, KEY_BYTES = 64, KEY_HEX = 128, MOST_SALT = 256 };
-
-static void add_hex(char *out, const unsigned char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-    }
-}
 
 bool password_hash(struct str password, int iterations, char out[PASSWORD_STORED])
 {
     unsigned char random[SALT_HEX / 2], key[KEY_BYTES];
     char salt[SALT_HEX + 1], hex[KEY_HEX + 1];
     id_random(random, sizeof random);
-    add_hex(salt, random, sizeof random);
+    hex_write(salt, random, sizeof random);
     if (!crypto_pbkdf2("sha512", password, str_make((char *)random, sizeof random), iterations, key, sizeof key)) {
         return false;
     }
-    add_hex(hex, key, sizeof key);
+    hex_write(hex, key, sizeof key);
     OPENSSL_cleanse(key, sizeof key);
     snprintf(out, PASSWORD_STORED, "pbkdf2$%d$%s$%s$sha512", iterations, hex, salt);
     return true;
@@ -36,25 +30,17 @@ void password_dummy(int iterations, char out[PASSWORD_STORED])
     unsigned char random[KEY_BYTES];
     char key[KEY_HEX + 1], salt[SALT_HEX + 1];
     id_random(random, sizeof random);
-    add_hex(key, random, sizeof random);
+    hex_write(key, random, sizeof random);
     id_random(random, sizeof random);
-    add_hex(salt, random, sizeof random);
+    hex_write(salt, random, sizeof random);
     snprintf(out, PASSWORD_STORED, "pbkdf2$%d$%s$%s$sha512", iterations, key, salt);
-}
-
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* 0: these are no hexadecimal digits, or too many. */
 static size_t read_hex(struct str text, unsigned char out[MOST_SALT])
 {
     for (size_t i = 0; i < text.len; i++) {
-        int digit = text.len <= 2 * MOST_SALT ? digit_of(text.ptr[i]) : -1;
+        int digit = text.len <= 2 * MOST_SALT ? hex_value(text.ptr[i]) : -1;
         if (digit < 0) {
             return 0;
         }
@@ -117,7 +103,7 @@ bool password_fits(struct str password, struct str text, int iterations, bool *i
     if (!crypto_pbkdf2(is_old ? "sha1" : "sha512", password, str_make((char *)salt, salt_len), rounds, key, bytes)) {
         return false;
     }
-    add_hex(hex, key, bytes);
+    hex_write(hex, key, bytes);
     bool fits = crypto_equal(str_make(hex, bytes * 2), stored.fields[2]);
     *is_weak = fits && (is_old || rounds < iterations);
     if (!fits && rounds < iterations) { /* as long as for a name that does not exist */

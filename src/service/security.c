@@ -18,15 +18,10 @@ static bool is_production(void)
     return (node != NULL && strcmp(node, "production") == 0) || (own != NULL && strcmp(own, "production") == 0);
 }
 
-static struct str set_or_none(struct str text)
-{
-    return text.len != 0 ? text : STR_NONE;
-}
-
 /* The original's documents show the administrator at the top, its code reads it below the service: both count. */
 static struct str either(struct str inner, struct str top)
 {
-    return inner.len != 0 ? inner : set_or_none(top);
+    return inner.len != 0 ? inner : str_or_none(top);
 }
 
 static struct security_settings settings_of(const struct config *config, struct str name)
@@ -35,13 +30,13 @@ static struct security_settings settings_of(const struct config *config, struct 
                                       .admin_password = either(config->admin_password, config->top_admin_password),
                                       .admin_public_key = either(config->admin_public_key, config->top_admin_public_key),
                                       .admin_custom_data = either(config->admin_custom_data, config->top_admin_custom_data),
-                                      .token_secret = set_or_none(config->token_secret),
-                                      .profiles = set_or_none(config->profiles),
-                                      .private_key = set_or_none(config->private_key),
-                                      .public_key = set_or_none(config->public_key),
+                                      .token_secret = str_or_none(config->token_secret),
+                                      .profiles = str_or_none(config->profiles),
+                                      .private_key = str_or_none(config->private_key),
+                                      .public_key = str_or_none(config->public_key),
                                       .encrypts_payloads = config->encrypts_payloads,
                                       .folds_names = config->folds_names,
-                                      .folds_except = set_or_none(config->folds_except),
+                                      .folds_except = str_or_none(config->folds_except),
                                       .iterations = (int)config->iterations,
                                       .nonce_ms = config->nonce_ms,
                                       .keeps_permissions = config->keeps_permissions,
@@ -78,8 +73,8 @@ happn_status service_open_security(happn_service *service, service_secured_fn se
     if (config->encrypts_payloads) {
         log_write(core->log, LOG_WARN, "security", "encryptPayloads is for old clients that cannot use TLS, and weak: use services.transport.config.mode https");
     }
-    core->cookie_name = set_or_none(config->cookie_name);
-    core->cookie_domain = set_or_none(config->cookie_domain);
+    core->cookie_name = str_or_none(config->cookie_name);
+    core->cookie_domain = str_or_none(config->cookie_domain);
     core->login_ms = config->login_ms;
     service->secured = secured;
     if (config->audit_file.len != 0) {

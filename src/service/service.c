@@ -127,16 +127,11 @@ static happn_status read_page(happn_service *service, struct str file, struct st
     return is_whole ? HAPPN_OK : error_set(error, HAPPN_E_CONFIG, "the page %.300s cannot be read, or has more than %d bytes", file.ptr, MOST_PAGE);
 }
 
-static struct str set_or_none(struct str text)
-{
-    return text.len != 0 ? text : STR_NONE;
-}
-
 static happn_status find_certificate(happn_service *service, struct certificate_source *out, happn_error *error)
 {
     struct config *config = &service->config;
     char cert[512], key[512];
-    *out = (struct certificate_source){.cert = set_or_none(config->tls_cert), .key = set_or_none(config->tls_key),
+    *out = (struct certificate_source){.cert = str_or_none(config->tls_cert), .key = str_or_none(config->tls_key),
                                        .cert_path = config->tls_cert_path, .key_path = config->tls_key_path};
     if (str_is_set(out->cert) || str_is_set(out->key) || out->cert_path.len != 0 || out->key_path.len != 0) {
         return HAPPN_OK;
