@@ -13,10 +13,9 @@ happn_status error_set(happn_error *error, happn_status status, const char *form
         error->status = status;
         va_list args;
         va_start(args, format);
-        if (vsnprintf(error->message, sizeof error->message, format, args) >= (int)sizeof error->message) {
-            utf8_mend(error->message); /* it goes into frames, which must be UTF-8 */
-        }
+        vsnprintf(error->message, sizeof error->message, format, args);
         va_end(args);
+        utf8_mend(error->message); /* texts in it may have been cut, and it goes into frames, which must be UTF-8 */
     }
     return status;
 }

@@ -72,11 +72,16 @@ void utf8_copy(char *out, size_t size, struct str text)
 
 void utf8_mend(char *text)
 {
-    size_t len = strlen(text), start = len;
-    while (start != 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) {
-        start--;
+    if (utf8_is_valid(str_of(text))) {
+        return;
     }
-    if (start != 0 && !utf8_is_valid(str_make(text + start - 1, len - start + 1))) {
-        text[start - 1] = '\0';
+    char *to = text;
+    const char *end = text + strlen(text);
+    for (const char *p = text; p < end;) {
+        size_t length = (unsigned char)*p < 0x80 ? 1 : character((const unsigned char *)p, (size_t)(end - p));
+        memmove(to, p, length);
+        to += length;
+        p += length != 0 ? length : 1;
     }
+    *to = '\0';
 }

@@ -11,7 +11,7 @@ bool utf8_is_valid(struct str text);
 struct str utf8_cut(struct str text, size_t most);
 /* Copies as much of a valid text as fits, whole characters only, and a NUL. */
 void utf8_copy(char *out, size_t size, struct str text);
-/* Takes a character off that is only half there, at the end of what was a valid text before it was cut. */
+/* Takes out what is only half a character: of texts that were cut and put together. */
 void utf8_mend(char *text);
 
 #endif

@@ -120,6 +120,33 @@ static void long_error_texts_are_cut_between_characters(void **state)
     }
 }
 
+static void errors_about_long_texts_of_clients_are_utf8(void **state)
+{
+    (void)state;
+    struct peer peer;
+    char long_text[600] = "", text[2000];
+    for (int i = 0; i < 250; i++) {
+        strcat(long_text, "\xc3\xa9");
+    }
+    static const char *const asked[] = {"{\"action\":\"get\",\"eventId\":1,\"path\":\"/%s\",\"options\":{\"options\":{\"aggregate\":[]}}}",
+                                        "{\"action\":\"get\",\"eventId\":1,\"path\":\"/a/*\",\"options\":{\"criteria\":{\"$x%s\":1}}}",
+                                        "{\"action\":\"get\",\"eventId\":1,\"path\":\"/a/*\",\"options\":{\"sort\":{\"x%s\":\"up\"}}}",
+                                        "{\"action\":\"get\",\"eventId\":1,\"path\":\"/a/*\",\"options\":{\"fields\":{\"x%s\":\"up\"}}}",
+                                        "{\"action\":\"get\",\"eventId\":1,\"path\":[\"%s\"]}",
+                                        "{\"action\":\"x%s\",\"eventId\":1,\"path\":\"/a\"}"};
+    use_inbound("in.lua", "return { inbound = function() end }");
+    open_scripts();
+    enter(&peer);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        snprintf(text, sizeof text, asked[i], long_text);
+        say(&peer, text);
+        struct str frame = hear(&peer);
+        expect_part(frame, "\"status\":\"error\"");
+        assert_true(utf8_is_valid(frame));
+    }
+    leave(&peer);
+}
+
 static void an_outbound_layer_cannot_wait(void **state)
 {
     (void)state;
@@ -1077,6 +1104,7 @@ int main(void)
         T(an_outbound_layer_hides_and_drops),
         T(long_refusals_are_cut_between_characters),
         T(long_error_texts_are_cut_between_characters),
+        T(errors_about_long_texts_of_clients_are_utf8),
         T(an_outbound_layer_cannot_wait),
         T(logins_hide_their_secrets),
         cmocka_unit_test(documents_are_lazy_and_keep_what_is_not_touched),
