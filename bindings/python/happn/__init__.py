@@ -17,6 +17,7 @@ import atexit
 import inspect
 import json
 import os
+import re
 import warnings
 import weakref
 from collections import deque
@@ -294,6 +295,7 @@ class Client:
         self.session: dict[str, Any] = {}
         #: What administrators do.
         self.security = Security(self._administer)
+        self._subscriptions: "weakref.WeakSet[Subscription]" = weakref.WeakSet()
         #: Called with the reason when the connection ends by itself.
         self.on_end: Callable[[str], Any] | None = None
         #: With reconnect=True: called with what becomes of a lost connection: {"state": "lost" | "retry" | "back", "attempt", "wait", "reason"}.
@@ -394,7 +396,15 @@ class Client:
         """Subscribes. Options: event_type ('set', 'remove', 'all'), initialCallback, initialEmit, count, ..."""
         if not self._ticket:
             raise errors.make(-11, None, "the client is not open")
-        return Subscription(self, path, handler, options)
+        subscription = Subscription(self, path, handler, options)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    async def off_path(self, pattern: str = "*") -> None:
+        """Ends all subscriptions whose path matches, also while a lost connection is away."""
+        parts = [re.escape(part) for part in re.split(r"\*+", pattern)]
+        whole = re.compile("[\\s\\S]*".join(parts))
+        await asyncio.gather(*(one.off() for one in list(self._subscriptions) if whole.fullmatch(one.path)))
 
     async def _administer(self, verb: str, arguments: dict[str, Any]) -> Any:
         return json.loads((await self._call(_native.happn_mb_administer, verb, _encode(arguments)))[1])

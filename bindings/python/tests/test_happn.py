@@ -181,9 +181,13 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
             whole = await client.on("/v/*", lambda event: None, initialCallback=True)
             whole.on_values = lists.append
             given_up = await client.on("/v/*", lambda event: told.append("an event of one that was taken off"))
+            others = [await client.on(path, lambda event: told.append("another one")) for path in ("/v/2", "/v/3")]
             await first.close()
             await news.get()
             await given_up.off()
+            await client.off_path("/v/?")  # only * is any text
+            await client.off_path("/v/2*")
+            await others[1].off()
             async with happn.Service({"port": 0, **config}) as elsewhere, elsewhere.client() as other:
                 await other.remove("/v/1")
                 await other.set("/v/2", {"n": 2})
