@@ -1,6 +1,7 @@
 /* The options of a request by their names. Unknown ones are left alone, as the original does; known ones whose value makes
  * no sense are refused by name: silently doing something else would be worse. */
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,56 +12,6 @@
 #include "json/write.h"
 #include "search/search.h"
 #include "store/datastores.h"
-
-enum option { NO_STORE, NO_PUBLISH, MERGE, PATH_ONLY, INITIAL_CALLBACK, INITIAL_EMIT, CONSISTENCY, DEPTH, REFERENCE_ID, META, WILDCARD,
-              NESTED, CRITERIA, TAG, SET_TYPE, INCREMENT, TARGET_CLIENTS, FIELDS, SORT, IF_REV, REV, PUBLISH_RESULTS,
-              NO_DATA_RESPONSE, UPSERT_TYPE, PUBLISH_EACH, EXPLAIN, LISTENER, ON_BEHALF_OF, REVOKE };
-
-static const struct {
-    struct str name;
-    enum option option;
-} options[] = {
-    {STR_LIT("noStore"), NO_STORE},
-    {STR_LIT("noPublish"), NO_PUBLISH},
-    {STR_LIT("merge"), MERGE},
-    {STR_LIT("path_only"), PATH_ONLY},
-    {STR_LIT("initialCallback"), INITIAL_CALLBACK},
-    {STR_LIT("initialEmit"), INITIAL_EMIT},
-    {STR_LIT("consistency"), CONSISTENCY},
-    {STR_LIT("depth"), DEPTH},
-    {STR_LIT("referenceId"), REFERENCE_ID},
-    {STR_LIT("meta"), META},
-    {STR_LIT("wildcard"), WILDCARD},
-    {STR_LIT("options"), NESTED},
-    {STR_LIT("criteria"), CRITERIA},
-    {STR_LIT("tag"), TAG},
-    {STR_LIT("set_type"), SET_TYPE},
-    {STR_LIT("increment"), INCREMENT},
-    {STR_LIT("targetClients"), TARGET_CLIENTS},
-    {STR_LIT("fields"), FIELDS},
-    {STR_LIT("sort"), SORT},
-    {STR_LIT("ifRev"), IF_REV},
-    {STR_LIT("rev"), REV},
-    {STR_LIT("publishResults"), PUBLISH_RESULTS},
-    {STR_LIT("noDataResponse"), NO_DATA_RESPONSE},
-    {STR_LIT("upsertType"), UPSERT_TYPE},
-    {STR_LIT("publishEach"), PUBLISH_EACH},
-    {STR_LIT("explain"), EXPLAIN},
-    {STR_LIT("listenerId"), LISTENER},
-    {STR_LIT("onBehalfOf"), ON_BEHALF_OF},
-    {STR_LIT("revokeSession"), REVOKE},
-    {STR_LIT("revokeToken"), REVOKE},
-};
-
-static int find_option(struct str key)
-{
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        if (str_equal(key, options[i].name)) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
 
 /* The first thing that is wrong counts. */
 static void refuse(struct request *request, const char *text)
@@ -205,102 +156,111 @@ static void read_nested(struct request *request, struct str value)
     read_count(request, "limit", json_get(value, "limit"), &out->limit);
 }
 
-static void read_option(struct request *request, enum option option, struct str value)
+/* Those whose value is kept as it is, or says one thing. */
+
+static void read_reference_id(struct request *request, struct str value)
 {
-    struct request_options *out = &request->options;
-    switch (option) {
-    case NO_STORE:
-        out->no_store = json_true(value);
-        return;
-    case NO_PUBLISH:
-        out->no_publish = out->no_publish || json_true(value);
-        return;
-    case MERGE:
-        out->merge = json_true(value);
-        return;
-    case PATH_ONLY:
-        out->path_only = json_true(value) || out->path_only;
-        return;
-    case INITIAL_CALLBACK:
-        out->initial_callback = json_true(value);
-        return;
-    case INITIAL_EMIT:
-        out->initial_emit = json_true(value);
-        return;
-    case CONSISTENCY:
-        read_consistency(request, value);
-        return;
-    case DEPTH:
-        read_depth(request, value);
-        return;
-    case REFERENCE_ID:
-        out->reference_id = value;
-        return;
-    case META:
-        out->meta = json_type_of(value) == JSON_OBJECT ? value : STR_NONE;
-        return;
-    case WILDCARD:
-        out->wildcard = json_string(&request->arena, value);
-        return;
-    case NESTED:
-        return; /* when everything else is known */
-    case CRITERIA:
-        out->criteria = value;
-        return;
-    case TAG:
-        read_tag(request, value);
-        return;
-    case SET_TYPE:
-        out->is_sibling = json_type_of(value) == JSON_STRING && json_text_is(str_make(value.ptr + 1, value.len - 2), STR_LIT("sibling"));
-        return;
-    case INCREMENT:
-        read_increment(request, value);
-        return;
-    case TARGET_CLIENTS:
-        read_targets(request, value);
-        return;
-    case FIELDS:
-        replace(&out->fields, value);
-        return;
-    case SORT:
-        replace(&out->sort, value);
-        return;
-    case IF_REV:
-        read_if_rev(request, value);
-        return;
-    case REV:
-        out->shows_rev = json_true(value);
-        return;
-    case PUBLISH_RESULTS:
-        out->publish_results = json_true(value);
-        return;
-    case NO_DATA_RESPONSE:
-        out->no_data_response = json_true(value);
-        return;
-    case UPSERT_TYPE:
-        out->no_publish = out->no_publish || str_is(value, "3"); /* BULK */
-        return;
-    case PUBLISH_EACH:
-        out->publish_each = json_true(value);
-        return;
-    case LISTENER:
-        out->listener = json_int(value, -1);
-        return;
-    case EXPLAIN:
-        out->explain = json_true(value);
-        return;
-    case ON_BEHALF_OF:
-        read_on_behalf_of(request, value);
-        return;
-    case REVOKE:
-        out->revokes = out->revokes || json_true(value);
-        return;
-    }
+    request->options.reference_id = value;
 }
 
-static bool takes_null(enum option option)
+static void read_meta(struct request *request, struct str value)
 {
-    return option != IF_REV && option != INCREMENT;
+    request->options.meta = json_type_of(value) == JSON_OBJECT ? value : STR_NONE;
+}
+
+static void read_wildcard(struct request *request, struct str value)
+{
+    request->options.wildcard = json_string(&request->arena, value);
+}
+
+static void read_criteria(struct request *request, struct str value)
+{
+    request->options.criteria = value;
+}
+
+static void read_fields(struct request *request, struct str value)
+{
+    replace(&request->options.fields, value);
+}
+
+static void read_sort(struct request *request, struct str value)
+{
+    replace(&request->options.sort, value);
+}
+
+static void read_set_type(struct request *request, struct str value)
+{
+    request->options.is_sibling = json_type_of(value) == JSON_STRING && json_text_is(str_make(value.ptr + 1, value.len - 2), STR_LIT("sibling"));
+}
+
+static void read_upsert_type(struct request *request, struct str value)
+{
+    request->options.no_publish = request->options.no_publish || str_is(value, "3"); /* BULK */
+}
+
+static void read_listener(struct request *request, struct str value)
+{
+    request->options.listener = json_int(value, -1);
+}
+
+/* --- the table: a flag is a member of request_options that is true or false; others have a function */
+
+#define FLAG(member) offsetof(struct request_options, member), NULL
+
+enum { TAKES_NULL = 1 /* null is as if it were not there */, ADDS_UP = 2 /* true from one place is enough */, READ_LAST = 4 };
+
+static const struct option {
+    struct str name;
+    int how;
+    size_t flag;
+    void (*read)(struct request *request, struct str value);
+} options[] = {
+    {STR_LIT("noStore"), TAKES_NULL, FLAG(no_store)},
+    {STR_LIT("noPublish"), TAKES_NULL | ADDS_UP, FLAG(no_publish)},
+    {STR_LIT("merge"), TAKES_NULL, FLAG(merge)},
+    {STR_LIT("path_only"), TAKES_NULL | ADDS_UP, FLAG(path_only)},
+    {STR_LIT("initialCallback"), TAKES_NULL, FLAG(initial_callback)},
+    {STR_LIT("initialEmit"), TAKES_NULL, FLAG(initial_emit)},
+    {STR_LIT("consistency"), TAKES_NULL, 0, read_consistency},
+    {STR_LIT("depth"), TAKES_NULL, 0, read_depth},
+    {STR_LIT("referenceId"), TAKES_NULL, 0, read_reference_id},
+    {STR_LIT("meta"), TAKES_NULL, 0, read_meta},
+    {STR_LIT("wildcard"), TAKES_NULL, 0, read_wildcard},
+    {STR_LIT("options"), TAKES_NULL | READ_LAST, 0, read_nested}, /* when everything else is known */
+    {STR_LIT("criteria"), TAKES_NULL, 0, read_criteria},
+    {STR_LIT("tag"), TAKES_NULL, 0, read_tag},
+    {STR_LIT("set_type"), TAKES_NULL, 0, read_set_type},
+    {STR_LIT("increment"), 0, 0, read_increment},
+    {STR_LIT("targetClients"), TAKES_NULL, 0, read_targets},
+    {STR_LIT("fields"), TAKES_NULL, 0, read_fields},
+    {STR_LIT("sort"), TAKES_NULL, 0, read_sort},
+    {STR_LIT("ifRev"), 0, 0, read_if_rev},
+    {STR_LIT("rev"), TAKES_NULL, FLAG(shows_rev)},
+    {STR_LIT("publishResults"), TAKES_NULL, FLAG(publish_results)},
+    {STR_LIT("noDataResponse"), TAKES_NULL, FLAG(no_data_response)},
+    {STR_LIT("upsertType"), TAKES_NULL, 0, read_upsert_type},
+    {STR_LIT("publishEach"), TAKES_NULL, FLAG(publish_each)},
+    {STR_LIT("explain"), TAKES_NULL, FLAG(explain)},
+    {STR_LIT("listenerId"), TAKES_NULL, 0, read_listener},
+    {STR_LIT("onBehalfOf"), TAKES_NULL, 0, read_on_behalf_of},
+    {STR_LIT("revokeSession"), TAKES_NULL | ADDS_UP, FLAG(revokes)},
+    {STR_LIT("revokeToken"), TAKES_NULL | ADDS_UP, FLAG(revokes)},
+};
+
+static const struct option *find_option(struct str key)
+{
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (str_equal(key, options[i].name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static void read_flag(struct request *request, const struct option *option, struct str value)
+{
+    bool *flag = (bool *)((char *)&request->options + option->flag);
+    *flag = json_true(value) || ((option->how & ADDS_UP) != 0 && *flag);
 }
 
 void options_read(struct request *request)
@@ -312,14 +272,16 @@ void options_read(struct request *request)
     }
     struct str nested = STR_NONE;
     for (struct json_iter it = json_iter(request->options_raw); json_next(&it);) {
-        int index = find_option(it.key);
-        if (index < 0 || (json_type_of(it.value) == JSON_NULL && takes_null(options[index].option))) {
+        const struct option *option = find_option(it.key);
+        if (option == NULL || (json_type_of(it.value) == JSON_NULL && (option->how & TAKES_NULL) != 0)) {
             continue;
         }
-        if (options[index].option == NESTED) {
+        if ((option->how & READ_LAST) != 0) {
             nested = it.value;
+        } else if (option->read != NULL) {
+            option->read(request, it.value);
         } else {
-            read_option(request, options[index].option, it.value);
+            read_flag(request, option, it.value);
         }
     }
     if (str_is_set(nested)) {
