@@ -16,6 +16,7 @@
 #include "paths/path.h"
 #include "paths/wildcard.h"
 #include "script/background.h"
+#include "script/handle.h"
 #include "security/security.h"
 #include "security/token.h"
 
@@ -50,10 +51,6 @@ struct ears {
 };
 
 static const char listener_key;
-
-struct listener_view {
-    uint64_t id;
-};
 
 /* -- what is heard: "3 /ALL@/orders/x\n[data,meta]" -- */
 
@@ -310,11 +307,10 @@ void listeners_end(struct generation *generation)
 
 static int off(lua_State *L)
 {
-    luaL_argexpected(L, lua_type(L, 1) == LUA_TUSERDATA && vm_has_metatable(L, 1, &listener_key), 1, "listener");
-    const struct listener_view *view = lua_touserdata(L, 1);
+    uint64_t number = handle_check(L, &listener_key, "listener");
     struct generation *generation = vm_of(L)->owner;
     struct script_listener *listener = generation->listeners;
-    while (listener != NULL && listener->id != view->id) {
+    while (listener != NULL && listener->id != number) {
         listener = listener->next;
     }
     bool was_on = listener != NULL && !listener->is_off;
@@ -401,12 +397,10 @@ static int on(lua_State *L)
         read_options(L, 2, listener);
     }
     name_channel(L, listener);
-    struct listener_view *view = lua_newuserdatauv(L, sizeof *view, 0);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &listener_key);
-    lua_setmetatable(L, -2);
+    uint64_t *number = handle_push(L, &listener_key);
     lua_pushvalue(L, 3);
     listener->function = luaL_ref(L, LUA_REGISTRYINDEX);
-    view->id = listener->id = ++generation->listener_count;
+    *number = listener->id = ++generation->listener_count;
     listener->next = generation->listeners;
     generation->listeners = listener;
     return 1;
@@ -421,14 +415,5 @@ void listener_add(lua_State *L, struct script *script)
 
 void listener_install(lua_State *L)
 {
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_pushcfunction(L, off);
-    lua_setfield(L, -2, "off");
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "listener");
-    lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &listener_key);
+    handle_install(L, &listener_key, "listener", "off", off);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "script/background.h"
 #include "script/duration.h"
+#include "script/handle.h"
 #include "security/identity.h"
 
 enum { MAX_TIMERS = 10000, TIMER_COST = 300 };
@@ -24,10 +25,6 @@ struct script_timer {
 };
 
 static const char timer_key;
-
-struct timer_view {
-    uint64_t id;
-};
 
 /* -- ending -- */
 
@@ -143,11 +140,10 @@ void timers_end(struct generation *generation)
 
 static int stop_timer(lua_State *L)
 {
-    luaL_argexpected(L, lua_type(L, 1) == LUA_TUSERDATA && vm_has_metatable(L, 1, &timer_key), 1, "timer");
-    const struct timer_view *view = lua_touserdata(L, 1);
+    uint64_t number = handle_check(L, &timer_key, "timer");
     struct generation *generation = vm_of(L)->owner;
     struct script_timer *timer = generation->timers;
-    while (timer != NULL && timer->id != view->id) {
+    while (timer != NULL && timer->id != number) {
         timer = timer->next;
     }
     if (timer != NULL) {
@@ -188,9 +184,7 @@ static int push_timer(lua_State *L, bool repeats)
     if (generation->timer_count >= MAX_TIMERS || (by != NULL && generation->is_over)) {
         return luaL_error(L, generation->is_over ? "these scripts were replaced or the server is stopping" : "too many timers");
     }
-    struct timer_view *view = lua_newuserdatauv(L, sizeof *view, 0);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &timer_key);
-    lua_setmetatable(L, -2);
+    uint64_t *number = handle_push(L, &timer_key);
     lua_pushvalue(L, 2);
     int function = luaL_ref(L, LUA_REGISTRYINDEX);
     struct script_timer *timer = memory_zalloc(generation->scripts->core->allocator, sizeof *timer);
@@ -200,7 +194,7 @@ static int push_timer(lua_State *L, bool repeats)
     }
     *timer = (struct script_timer){.next = generation->timers, .script = script, .id = ++generation->last_timer, .ms = ms, .function = function,
                                    .repeats = repeats};
-    view->id = timer->id;
+    *number = timer->id;
     name_hook(L, timer);
     generation->timers = timer;
     generation->timer_count++;
@@ -233,14 +227,5 @@ void timer_add(lua_State *L, struct script *script)
 
 void timer_install(lua_State *L)
 {
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_pushcfunction(L, stop_timer);
-    lua_setfield(L, -2, "stop");
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "timer");
-    lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &timer_key);
+    handle_install(L, &timer_key, "timer", "stop", stop_timer);
 }
