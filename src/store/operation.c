@@ -316,5 +316,6 @@ void operation_forget(struct store_op *op)
     op->removed = 0;
     op->number = STR_NONE;
     op->snapshot_rev = 0;
+    op->index = STR_NONE;
     op->examined = 0;
 }

@@ -10,7 +10,10 @@
  * A read of one path does not go that way. A second, read-only connection on the loop's thread answers it at once: in
  * WAL mode it sees everything committed and is never blocked by the writer. It would not see writes that are still
  * under way; `unfinished` counts those by path, and reads of such a path queue up behind them. So a client that got
- * its answer reads what it wrote, and one that did not wait reads it in its order. Patterns always go to the thread.
+ * its answer reads what it wrote, and one that did not wait reads it in its order. Patterns and searches are answered there, too, while
+ * the thread has nothing to do, as long as they are brief: a few documents, by an index where there are criteria. One that turns out to be
+ * longer begins anew on the thread, so the loop has lost less than a millisecond; and only the first of a turn is tried: where more than one
+ * comes in a turn the thread does them together, beside the loop.
  *
  * Promised: operations take effect in the order of submission; when done() says OK, it is committed (with `sync`, on
  * the disk); a failed operation leaves no trace and the others of its transaction stay; a failed commit fails all of
@@ -49,6 +52,7 @@ struct sqlite {
     struct unfinished unfinished;
     struct op_list turn; /* submitted in this turn of the loop */
     size_t turn_count;
+    bool has_searched; /* in this turn, on the loop */
     size_t waiting_bytes; /* submitted, not done */
     size_t max_waiting, max_bytes;
     bool is_closing;
@@ -71,7 +75,9 @@ static void send_turn(struct sqlite *sqlite)
 
 static void on_end_of_turn(struct loop_flush *flush)
 {
-    send_turn((struct sqlite *)((char *)flush - offsetof(struct sqlite, flush)));
+    struct sqlite *sqlite = (struct sqlite *)((char *)flush - offsetof(struct sqlite, flush));
+    sqlite->has_searched = false;
+    send_turn(sqlite);
 }
 
 static happn_status prepare(struct sqlite *sqlite, struct store_op *op)
@@ -94,17 +100,36 @@ static happn_status prepare(struct sqlite *sqlite, struct store_op *op)
     return HAPPN_PENDING;
 }
 
-/* A failure (the database may be busy for a moment) is not the last word: the storage thread tries again. */
+/* Everything of one search is read from one state of the database, and its locks are taken once. */
+static happn_status run_brief(struct sqlite *sqlite, struct store_op *op)
+{
+    if (sqlite_file_run(&sqlite->reader, SQL_BEGIN) != SQLITE_OK) {
+        return HAPPN_E_BUSY;
+    }
+    sqlite->has_searched = true;
+    sqlite_file_be_brief(&sqlite->reader);
+    happn_status status = operation_run(&sqlite->reader.shelf, op, op->arena);
+    sqlite_file_run(&sqlite->reader, SQL_COMMIT);
+    return status;
+}
+
+static bool may_answer(const struct sqlite *sqlite, const struct store_op *op)
+{
+    if (op->kind == STORE_GET) {
+        return !unfinished_has(&sqlite->unfinished, op->path) && (!op->in_order || sqlite->provider.waiting == 0);
+    }
+    return (op->kind == STORE_FIND || op->kind == STORE_COUNT) && sqlite->provider.waiting == 0 && !sqlite->has_searched;
+}
+
+/* A failure (the database may be busy for a moment, the search may take longer) is not the last word: the storage thread tries again. */
 static bool answer_at_once(struct sqlite *sqlite, struct store_op *op)
 {
-    if (op->kind != STORE_GET || unfinished_has(&sqlite->unfinished, op->path) || (op->in_order && sqlite->provider.waiting != 0)) {
+    if (!may_answer(sqlite, op)) {
         return false;
     }
-    if (operation_run(&sqlite->reader.shelf, op, op->arena) == HAPPN_OK) {
-        return true;
-    }
+    happn_status status = op->kind == STORE_GET ? operation_run(&sqlite->reader.shelf, op, op->arena) : run_brief(sqlite, op);
     op->error = (happn_error){.status = HAPPN_OK};
-    return false;
+    return status == HAPPN_OK;
 }
 
 /* Once it is in a list an operation is not ours any more: the status is set before. */

@@ -20,7 +20,8 @@ struct sqlite_options {
 
 /* Opens the file or makes it. E_BUSY: open in another program; E_STORE: not ours, of a newer happn, or damaged; E_IO: cannot
  * be reached. The allocators given here and to the arenas of operations are called on the storage thread, too.
- * submit() answers an explicit STORE_GET at once when no write to that path is under way, everything else is PENDING;
+ * submit() answers an explicit STORE_GET at once when no write to that path is under way, and a STORE_FIND or STORE_COUNT that looks at few
+ * documents, the first of a turn of the loop, when nothing at all is; everything else is PENDING;
  * E_BUSY when too much waits, E_CLOSED after close. */
 happn_status store_sqlite_open(struct loop *loop, const struct allocator *allocator, const struct sqlite_options *options,
                                struct provider **out, happn_error *error);

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <uv.h>
 
 #include "base/error.h"
 #include "store/sqlite_index.h"
@@ -20,7 +21,10 @@ enum {
     APPLICATION_ID = 1751216240, /* "happ" */
     SCHEMA = 2,
     BUSY_MS = 2000, /* somebody may look into the file with a tool */
-    NARROW_KILOBYTES = 1024
+    NARROW_KILOBYTES = 1024,
+    BRIEF_ROWS = 200, /* documents, or entries of an index and the documents they name */
+    BRIEF_BYTES = 256 << 10,
+    BRIEF_NS = 2000000 /* a disk that is asked for pages may take its time */
 };
 
 static const char schema[] = "BEGIN IMMEDIATE;"
@@ -275,10 +279,34 @@ happn_status sqlite_file_open_reader(struct sqlite_file *file, const struct sqli
         use_cache(file, options);
         status = prepare(file, options->file, SQL_READING, error);
     }
+    if (status == HAPPN_OK) {
+        status = sqlite_index_open_reader(file, options, error);
+    }
     if (status != HAPPN_OK) {
         sqlite_file_close(file);
     }
     return status;
+}
+
+void sqlite_file_be_brief(struct sqlite_file *file)
+{
+    file->is_brief = true;
+    file->rows_left = BRIEF_ROWS;
+    file->bytes_left = BRIEF_BYTES;
+    file->brief_end = uv_hrtime() + BRIEF_NS;
+}
+
+bool sqlite_file_spend(struct sqlite_file *file, size_t bytes)
+{
+    if (!file->is_brief) {
+        return true;
+    }
+    bool is_late = --file->rows_left % 8 == 0 && uv_hrtime() > file->brief_end; /* asking costs as much as a row of an index */
+    if (file->rows_left == 0 || bytes > file->bytes_left || is_late) {
+        return false;
+    }
+    file->bytes_left -= bytes;
+    return true;
 }
 
 int sqlite_file_keep_rev(struct sqlite_file *file, int64_t rev)

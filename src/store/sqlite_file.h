@@ -14,13 +14,13 @@ enum sqlite_statement {
     SQL_GET_BARE,
     SQL_FIND,
     SQL_FIND_BARE,
+    SQL_BEGIN,
+    SQL_COMMIT,
     SQL_READING, /* how many a reading connection has */
     SQL_PUT = SQL_READING,
     SQL_DELETE,
     SQL_KEEP_REV,
-    SQL_BEGIN,
     SQL_BEGIN_WRITING,
-    SQL_COMMIT,
     SQL_ROLLBACK,
     SQL_SAVEPOINT,
     SQL_RELEASE,
@@ -38,6 +38,9 @@ struct sqlite_file {
     bool is_narrow;      /* the cache is small for now */
     int64_t last_len;    /* of the text that was read last: who reads a path often goes on to write it */
     struct buf long_text; /* what was read last, where it is long; its allocator is set by the owner */
+    bool is_brief;       /* walks end with E_BUSY when they turn out to be long */
+    size_t rows_left, bytes_left;
+    uint64_t brief_end;
     int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
     int log_pages;    /* in the WAL after the last commit */
     int checkpoint_pages;
@@ -65,6 +68,12 @@ happn_status sqlite_file_failed(struct sqlite_file *file, happn_error *error);
 enum { SQLITE_LONG = 1 << 20 };
 void sqlite_file_narrow(struct sqlite_file *file);
 void sqlite_file_widen(struct sqlite_file *file);
+
+/* The connection of the loop must not keep others waiting: a walk there looks at few documents, and goes along an index when the
+ * search has criteria. From here on one may begin. */
+void sqlite_file_be_brief(struct sqlite_file *file);
+/* One more row of so many bytes; false: that was too much. */
+bool sqlite_file_spend(struct sqlite_file *file, size_t bytes);
 
 /* Moves the log into the database when it has grown long. */
 void sqlite_file_checkpoint(struct sqlite_file *file);

@@ -10,7 +10,7 @@
 #include "search/key.h"
 #include "search/plan.h"
 
-enum statement { FORGET, KEEP, ASK, HAS_ARRAYS, STATEMENTS };
+enum statement { ASK, HAS_ARRAYS, READING, FORGET = READING, KEEP, STATEMENTS };
 
 struct sqlite_index {
     struct arena arena;
@@ -142,9 +142,10 @@ static bool ask_range(struct sqlite_file *file, int64_t number, const struct key
     int code;
     bool is_fine = true;
     while (is_fine && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        is_fine = sqlite_file_spend(file, 0);
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         struct str path = str_make(text, (size_t)sqlite3_column_bytes(statement, 0));
-        if (text != NULL && str_starts(path, walk->prefix) && str_compare(path, walk->from) >= 0) {
+        if (is_fine && text != NULL && str_starts(path, walk->prefix) && str_compare(path, walk->from) >= 0) {
             is_fine = add_path(paths, path);
         }
     }
@@ -293,9 +294,9 @@ static happn_status drop_others(struct sqlite_file *file, happn_error *error)
     return code == SQLITE_OK ? HAPPN_OK : failed(file, error);
 }
 
-static happn_status prepare(struct sqlite_file *file, happn_error *error)
+static happn_status prepare(struct sqlite_file *file, int count, happn_error *error)
 {
-    for (int i = 0; i < STATEMENTS; i++) {
+    for (int i = 0; i < count; i++) {
         if (sqlite3_prepare_v3(file->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &file->index->statements[i], NULL) != SQLITE_OK) {
             return failed(file, error);
         }
@@ -306,7 +307,7 @@ static happn_status prepare(struct sqlite_file *file, happn_error *error)
 static happn_status make(struct sqlite_file *file, happn_error *error)
 {
     struct sqlite_index *index = file->index;
-    happn_status status = sqlite3_exec(file->db, tables, NULL, NULL, NULL) == SQLITE_OK ? prepare(file, error) : failed(file, error);
+    happn_status status = sqlite3_exec(file->db, tables, NULL, NULL, NULL) == SQLITE_OK ? prepare(file, STATEMENTS, error) : failed(file, error);
     for (size_t i = 0; i < index->count && status == HAPPN_OK; i++) {
         index->numbers[i] = find_number(file, index->fields[i].name);
         if (index->numbers[i] < 0) {
@@ -318,19 +319,38 @@ static happn_status make(struct sqlite_file *file, happn_error *error)
     return status == HAPPN_OK ? drop_others(file, error) : status;
 }
 
-happn_status sqlite_index_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
+static happn_status new_index(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
 {
-    if (options->index_count == 0) {
-        int code = sqlite3_exec(file->db, "DROP TABLE IF EXISTS entries; DROP TABLE IF EXISTS indexes", NULL, NULL, NULL);
-        return code == SQLITE_OK ? HAPPN_OK : failed(file, error);
-    }
     struct sqlite_index *index = memory_zalloc(&memory_default, sizeof *index);
     if (index == NULL) {
         return no_memory(error);
     }
     arena_init(&index->arena, &memory_default);
     file->index = index;
-    happn_status status = read_fields(index, options, error);
+    return read_fields(index, options, error);
+}
+
+happn_status sqlite_index_open_reader(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
+{
+    if (options->index_count == 0) {
+        return HAPPN_OK;
+    }
+    happn_status status = new_index(file, options, error);
+    status = status == HAPPN_OK ? prepare(file, READING, error) : status;
+    for (size_t i = 0; status == HAPPN_OK && i < file->index->count; i++) {
+        file->index->numbers[i] = find_number(file, file->index->fields[i].name);
+        status = file->index->numbers[i] > 0 ? HAPPN_OK : failed(file, error);
+    }
+    return status;
+}
+
+happn_status sqlite_index_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
+{
+    if (options->index_count == 0) {
+        int code = sqlite3_exec(file->db, "DROP TABLE IF EXISTS entries; DROP TABLE IF EXISTS indexes", NULL, NULL, NULL);
+        return code == SQLITE_OK ? HAPPN_OK : failed(file, error);
+    }
+    happn_status status = new_index(file, options, error);
     if (status == HAPPN_OK && sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
         return failed(file, error);
     }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "paths/path.h"
+#include "search/search.h"
 #include "store/sqlite_index.h"
 
 static struct sqlite_file *file_of(struct shelf *shelf)
@@ -223,6 +224,7 @@ static happn_status walk_rows(struct sqlite_file *file, sqlite3_stmt *statement,
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         struct document document = {.path = column(statement, 0)};
         happn_status status = str_is_set(document.path) ? read_columns(file, statement, 1, walk->bare, &document, error) : no_memory(error);
+        status = status == HAPPN_OK && !sqlite_file_spend(file, document.data.len) ? HAPPN_E_BUSY : status;
         if (status != HAPPN_OK) {
             return status;
         }
@@ -239,6 +241,7 @@ static happn_status walk_paths(struct shelf *shelf, const struct shelf_walk *wal
     for (size_t i = 0; i < count; i++) {
         struct document document;
         happn_status status = read_one(shelf, paths[i], walk->bare, &document, error);
+        status = status == HAPPN_OK && !sqlite_file_spend(file_of(shelf), document.data.len) ? HAPPN_E_BUSY : status;
         if (status != HAPPN_OK) {
             return status;
         }
@@ -277,6 +280,9 @@ static happn_status walk(struct shelf *shelf, const struct shelf_walk *walk, hap
     happn_status by_index;
     if (walk->search != NULL && walk_by_index(shelf, walk, &by_index, error)) {
         return by_index;
+    }
+    if (file->is_brief && search_criteria(walk->search) != NULL) {
+        return HAPPN_E_BUSY;
     }
     char end[PATH_MAX_LENGTH];
     sqlite3_stmt *statement = file->statements[walk->bare ? SQL_FIND_BARE : SQL_FIND];

@@ -233,6 +233,157 @@ static void other_declarations_are_made_at_the_next_start(void **state)
     assert_true(fixture_is_intact(indexed.file));
 }
 
+/* How the store takes it; the operation is done when this returns. */
+static happn_status submit(struct store_op *op, enum store_kind kind, const char *path, const char *criteria)
+{
+    *op = fixture_op(&indexed, kind, path, NULL);
+    if (criteria != NULL) {
+        struct search_text text = {.criteria = str_of(criteria)};
+        struct search *search;
+        assert_int_equal(search_compile(&indexed.arena, &text, &search, &op->error), HAPPN_OK);
+        op->search = search;
+    }
+    fixture_submit(&indexed, op);
+    happn_status status = op->context != NULL ? op->status : HAPPN_PENDING;
+    fixture_wait(&indexed, op);
+    return status;
+}
+
+/* A machine with other work may take longer than the loop lets it, now and then. */
+static bool is_answered_at_once(enum store_kind kind, const char *path, const char *criteria, size_t count)
+{
+    for (int i = 0; i < 1000; i++) {
+        struct store_op op;
+        happn_status status = submit(&op, kind, path, criteria);
+        assert_int_equal(op.status, HAPPN_OK);
+        assert_int_equal(op.count, count);
+        assert_true(str_is_set(op.index) == (criteria != NULL));
+        if (status == HAPPN_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_one(const char *path, const char *data)
+{
+    struct store_op op = fixture_op(&indexed, STORE_SET, path, data);
+    fixture_run(&indexed, &op);
+    assert_int_equal(op.status, HAPPN_OK);
+}
+
+static void brief_searches_are_answered_at_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char path[32], data[64];
+        snprintf(path, sizeof path, "/d/%04d", i);
+        snprintf(data, sizeof data, "{\"n\":%d,\"x\":%d}", i, i);
+        set_one(path, data);
+    }
+    assert_true(is_answered_at_once(STORE_FIND, "/d/*", "{\"n\":{\"$gte\":10,\"$lt\":20}}", 10));
+    assert_true(is_answered_at_once(STORE_COUNT, "/d/*", "{\"n\":{\"$in\":[1,5,2000]}}", 2));
+    assert_true(is_answered_at_once(STORE_FIND, "/d/000*", NULL, 10));
+    assert_true(is_answered_at_once(STORE_COUNT, "/d/01*", NULL, 100));
+    assert_true(is_answered_at_once(STORE_FIND, "/d/0001", NULL, 1));
+}
+
+/* Others in the loop shall not wait for many of them. */
+static void one_search_a_turn_is_answered_at_once(void **state)
+{
+    (void)state;
+    set_one("/d/1", "{\"n\":1}");
+    bool was_first = false;
+    for (int i = 0; i < 1000 && !was_first; i++) {
+        struct store_op first = fixture_op(&indexed, STORE_FIND, "/d/*", NULL), second = first;
+        uv_run(&indexed.loop.uv, UV_RUN_NOWAIT);
+        fixture_submit(&indexed, &first);
+        fixture_submit(&indexed, &second);
+        was_first = first.context != NULL;
+        assert_null(second.context);
+        fixture_wait(&indexed, &first);
+        fixture_wait(&indexed, &second);
+        assert_int_equal(first.count + second.count, 2);
+    }
+    assert_true(was_first);
+}
+
+static void long_searches_are_left_to_the_thread(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char path[32], data[64];
+        snprintf(path, sizeof path, "/d/%04d", i);
+        snprintf(data, sizeof data, "{\"n\":%d,\"x\":%d}", i, i);
+        set_one(path, data);
+    }
+    static const struct {
+        enum store_kind kind;
+        const char *path, *criteria;
+        size_t count, examined;
+        bool has_index;
+    } asked[] = {
+        {STORE_FIND, "/d/*", "{\"n\":{\"$gte\":10,\"$lt\":310}}", 300, 301, true},
+        {STORE_COUNT, "/d/*", "{\"n\":{\"$gte\":10}}", 990, 990, true},
+        {STORE_FIND, "/d/000*", "{\"x\":3}", 1, 10, false}, /* without an index nobody knows how long it takes */
+        {STORE_FIND, "*", NULL, 1000, 1000, false},
+        {STORE_COUNT, "/d/0*", NULL, 1000, 1000, false},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        struct store_op op;
+        assert_int_equal(submit(&op, asked[i].kind, asked[i].path, asked[i].criteria), HAPPN_PENDING);
+        assert_int_equal(op.status, HAPPN_OK);
+        assert_int_equal(op.count, asked[i].count);
+        assert_int_equal(op.examined, asked[i].examined); /* what the loop had seen does not count */
+        assert_true(str_is_set(op.index) == asked[i].has_index);
+    }
+}
+
+/* A few documents, but long ones; and each is there once. */
+static void long_documents_are_left_to_the_thread(void **state)
+{
+    (void)state;
+    enum { LEN = 100000 };
+    char *data = malloc(LEN + 64);
+    for (int i = 0; i < 4; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/d/%d", i);
+        int head = snprintf(data, 64, "{\"n\":%d,\"text\":\"", i);
+        memset(data + head, 'x', LEN);
+        memcpy(data + head + LEN, "\"}", 3);
+        set_one(path, data);
+    }
+    assert_true(is_answered_at_once(STORE_FIND, "/d/*", "{\"n\":{\"$lt\":1}}", 1));
+    struct store_op op;
+    assert_int_equal(submit(&op, STORE_FIND, "/d/*", "{\"n\":{\"$gte\":0}}"), HAPPN_PENDING);
+    assert_int_equal(op.count, 4);
+    assert_int_equal(submit(&op, STORE_FIND, "/d/*", NULL), HAPPN_PENDING);
+    assert_int_equal(op.count, 4);
+    free(data);
+}
+
+/* Whoever has asked for a write, and did not wait for it, finds it. */
+static void searches_see_writes_that_are_under_way(void **state)
+{
+    (void)state;
+    set_one("/d/1", "{\"n\":1}");
+    for (int i = 0; i < 200; i++) {
+        char data[32], criteria[32];
+        snprintf(data, sizeof data, "{\"n\":%d}", i);
+        snprintf(criteria, sizeof criteria, "{\"n\":%d}", i);
+        struct store_op set = fixture_op(&indexed, STORE_SET, "/d/1", data), op;
+        fixture_submit(&indexed, &set);
+        assert_int_equal(submit(&op, STORE_FIND, "/d/*", criteria), HAPPN_PENDING);
+        assert_int_equal(op.count, 1);
+        assert_true(op.snapshot_rev >= op.documents[0].rev);
+        assert_true(is_answered_at_once(STORE_FIND, "/d/*", criteria, 1));
+    }
+    struct store_op removal = fixture_op(&indexed, STORE_REMOVE, "/d/*", NULL), op;
+    fixture_submit(&indexed, &removal);
+    assert_int_equal(submit(&op, STORE_COUNT, "/d/*", NULL), HAPPN_PENDING);
+    assert_int_equal(op.count, 0);
+}
+
 /* More than one slice, and more than is sorted. */
 static void large_results_in_memory_are_complete(void **state)
 {
@@ -341,6 +492,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(results_are_the_same_with_and_without, set_up, tear_down),
         cmocka_unit_test_setup_teardown(indexes_are_used_where_they_help, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_declarations_are_made_at_the_next_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(brief_searches_are_answered_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_search_a_turn_is_answered_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_searches_are_left_to_the_thread, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_documents_are_left_to_the_thread, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(searches_see_writes_that_are_under_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_results_in_memory_are_complete, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_lists_are_found_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_that_cannot_be_indexed_are_refused, set_up, tear_down),
