@@ -1,5 +1,5 @@
-/* What the files of the mailbox share. mailbox.c has the queue of events and the life of a mailbox; calls.c what is asked for
- * from any thread and carried out on the loop's. */
+/* What the files of the mailbox share. mailbox.c has the queue of events and the life of a mailbox; calls.c what is asked
+ * for from any thread, calls.h how it is carried out on the loop's. */
 #ifndef HAPPN_MAILBOX_MAILBOX_H
 #define HAPPN_MAILBOX_MAILBOX_H
 

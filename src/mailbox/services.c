@@ -1,0 +1,97 @@
+/* Services: opened, loaded anew, closed. */
+
+#include <stdio.h>
+
+#include "mailbox/calls.h"
+
+static void on_service_closed(void *arg)
+{
+    struct ticket *ticket = arg;
+    struct call *closing = ticket->closing;
+    if (closing != NULL) {
+        answer_status(closing, HAPPN_OK);
+    }
+    ticket_end(ticket, HAPPN_OK, "");
+}
+
+void service_close(struct ticket *ticket, struct call *call)
+{
+    ticket->is_closing = true;
+    ticket->closing = call;
+    if (ticket->is_ready) {
+        happn_service_close(ticket->service, call == NULL || call->other != 0, on_service_closed, ticket);
+    } /* else: once it has started or failed to */
+}
+
+static void run_waiting(struct ticket *ticket)
+{
+    while (ticket->waiting != NULL) {
+        struct call *call = ticket->waiting;
+        ticket->waiting = call->next;
+        call->run(call);
+    }
+    ticket->waiting_tail = &ticket->waiting;
+}
+
+static void on_started(happn_status status, const happn_error *error, void *arg)
+{
+    struct call *call = arg;
+    struct ticket *ticket = call->opened;
+    bool must_close = ticket->is_closing || status != HAPPN_OK;
+    char meta[40];
+    int len = snprintf(meta, sizeof meta, "{\"port\":%d}", status == HAPPN_OK ? happn_service_port(ticket->service) : 0);
+    ticket->is_ready = true;
+    if (status == HAPPN_OK) {
+        answer_call(call, status, str_make(meta, (size_t)len), STR_LIT("null"));
+    } else if (error != NULL) {
+        answer_error(call, error, STR_NONE);
+    } else {
+        answer_status(call, status);
+    }
+    if (must_close) {
+        service_close(ticket, ticket->closing);
+    }
+    run_waiting(ticket);
+}
+
+void run_service_open(struct call *call)
+{
+    struct ticket *ticket = ticket_add(call, TICKET_SERVICE);
+    if (ticket == NULL) {
+        ticket_refuse(call, HAPPN_E_MEMORY);
+        return;
+    }
+    happn_error error = {.status = HAPPN_OK};
+    const char *config = call->json != NULL ? call->json : "{}";
+    size_t len = call->json != NULL ? call->json_len : 2;
+    happn_status status = happn_service_new(call->mailbox->runtime, config, len, NULL, &ticket->service, &error);
+    if (status != HAPPN_OK) {
+        error.status = status;
+        answer_error(call, &error, STR_NONE);
+        ticket_end(ticket, status, error.message);
+        return;
+    }
+    happn_service_start(ticket->service, on_started, call);
+}
+
+void run_service_reload(struct call *call)
+{
+    struct ticket *ticket = ticket_find(call, call->object, TICKET_SERVICE);
+    happn_error error = {.status = HAPPN_OK};
+    happn_status status = ticket != NULL && ticket->is_ready ? happn_reload(ticket->service, &error) : HAPPN_E_CLOSED;
+    if (error.status != HAPPN_OK) {
+        answer_error(call, &error, STR_NONE);
+    } else {
+        answer_status(call, status);
+    }
+}
+
+void run_service_close(struct call *call)
+{
+    struct ticket *ticket = ticket_find(call, call->object, TICKET_SERVICE);
+    if (ticket == NULL) {
+        answer_status(call, HAPPN_E_CLOSED);
+        return;
+    }
+    service_close(ticket, call);
+}
