@@ -100,6 +100,8 @@ export interface Client {
   /** The answer to the login: id, and on a secured server user and token. */
   session: { id: string; user?: any; token?: string; [key: string]: any };
   security: Security;
+  /** happn-3's numbers: 0 not connected yet, 1 active, 2 disconnected, 4 reconnecting. */
+  status: 0 | 1 | 2 | 4;
   changePassword(passwords: { oldPassword: string; newPassword: string }): Promise<void>;
   changePassword(passwords: { oldPassword: string; newPassword: string }, callback: Callback<void>): void;
   /** Ends this login's token, and with it every session that was opened with it. */
@@ -116,6 +118,9 @@ export interface Client {
   increment(path: string, gauge?: string, by?: number, options?: object): Promise<{ value: number; gauge: string; _meta: Meta }>;
   setSibling(path: string, data: unknown, options?: object): Promise<any>;
   publish(path: string, data: unknown, options?: object): Promise<any>;
+  /** From and to in milliseconds, both included. */
+  getCreatedBetween(path: string, from: number, to: number): Promise<any[]>;
+  getCreatedBetween(path: string, from: number, to: number, callback: Callback<any[]>): void;
   getPaths(path: string): Promise<{ _meta: Meta }[]>;
   getPaths(path: string, callback: Callback<{ _meta: Meta }[]>): void;
   remove(path: string, options?: PublishOptions): Promise<any>;
@@ -126,6 +131,12 @@ export interface Client {
   on(path: string, options: OnOptions, handler: Handler): Promise<number>;
   on(path: string, handler: Handler, callback: Callback<number>): void;
   on(path: string, options: OnOptions, handler: Handler, callback: (error: HappnError | null, handle?: number, initial?: any[]) => void): void;
+  /** For one event. */
+  once(path: string, handler: Handler): Promise<number>;
+  once(path: string, options: OnOptions, handler: Handler, callback?: Callback<number>): Promise<number>;
+  /** For everything that happens. */
+  onAll(handler: Handler): Promise<number>;
+  onAll(handler: Handler, callback: Callback<number>): void;
   off(handle: number): Promise<void>;
   off(handle: number, callback: Callback<void>): void;
   offPath(pattern: string): Promise<void>;

@@ -187,6 +187,8 @@ class Client {
     this.emitter = new EventEmitter();
     this.subscriptions = new Map();
     this.session = null;
+    /** happn-3's numbers: 0 not connected yet, 1 active, 2 disconnected, 4 reconnecting. */
+    this.status = 0;
     this.security = security(administrator(hub, this.ticket));
   }
 
@@ -197,12 +199,14 @@ class Client {
         this.tellState(JSON.parse(meta));
         return;
       }
+      this.status = 2;
       const reason = meta && JSON.parse(meta).reason;
       if (reason) this.emitter.emit('connection-ended', reason);
     });
     try {
       const [, body] = await this.hub.call('happn_mb_client_open', this.ticket, service, text(options));
       this.session = JSON.parse(body);
+      this.status = 1;
     } catch (error) {
       if (this.ownsHub) this.hub.close();
       throw error;
@@ -212,6 +216,7 @@ class Client {
 
   /** @private The original's names. */
   tellState({ state, reason, attempt, wait }) {
+    this.status = state === 'back' ? 1 : 4;
     if (state === 'back') {
       this.emitter.emit('reconnect-successful', { attempt });
       return;
@@ -264,6 +269,15 @@ class Client {
     return deliver(attempt(() => this.ask('happn_mb_count', path, text(options))).then(withMeta), callback);
   }
 
+  /** What was made from one time to another, both in milliseconds and included. */
+  getCreatedBetween(path, from, to, callback) {
+    const get = () => {
+      if (!(from <= to)) throw new HappnError(-2, { message: 'from and to must be numbers (milliseconds), from not after to' });
+      return this.get(path, { criteria: { '_meta.created': { $gte: from, $lte: to } } });
+    };
+    return deliver(attempt(get), callback);
+  }
+
   /** increment(path, [gauge], [by], [options], [callback]): adds to a counter of the document, atomically. */
   increment(path, ...rest) {
     const callback = typeof rest[rest.length - 1] === 'function' ? rest.pop() : undefined;
@@ -293,6 +307,7 @@ class Client {
     if (typeof options === 'function') [options, handler, callback] = [null, options, handler];
     const ticket = this.hub.ticket();
     const subscribed = async () => {
+      if (typeof handler !== 'function') throw new HappnError(-2, { message: 'you cannot subscribe without passing in a subscription callback' });
       this.hub.listen(ticket, (kind, meta, body) => {
         if (kind === END) this.subscriptions.delete(ticket);
         else if (kind === STATE) this.emitter.emit('initial-values', { handle: ticket, path, values: JSON.parse(body) });
@@ -317,8 +332,23 @@ class Client {
     return undefined;
   }
 
+  /** For one event. */
+  once(path, options, handler, callback) {
+    if (typeof options === 'function') [options, handler, callback] = [null, options, handler];
+    return this.on(path, { ...options, count: 1 }, handler, callback);
+  }
+
+  /** For everything that happens. */
+  onAll(handler, callback) {
+    return this.on('*', null, handler, callback);
+  }
+
   off(handle, callback) {
-    return deliver(this.ask('happn_mb_off', handle).then(() => undefined), callback);
+    const ask = () => {
+      if (typeof handle !== 'number') throw new HappnError(-2, { message: 'handle must be a number: what on has given' });
+      return this.ask('happn_mb_off', handle);
+    };
+    return deliver(attempt(ask).then(() => undefined), callback);
   }
 
   offPath(pattern, callback) {
