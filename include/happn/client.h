@@ -82,6 +82,9 @@ HAPPN_API const char *happn_client_session(const happn_client *client);
  * server said so, refused the login or a subscription, or because all attempts failed. */
 HAPPN_API void happn_client_on_end(happn_client *client, void (*ended)(const char *reason, void *arg), void *arg);
 
+/* Whether the path is good for "set", "get", "remove" or "on", as the verbs look at it before they ask; error (may be NULL) says why not. */
+HAPPN_API HAPPN_MUST_USE happn_status happn_client_check_path(const char *path, const char *action, happn_error *error);
+
 /* The verbs. options is the text of a JSON object as in the reference (merge, noStore, criteria, ...), or NULL. The callback (may be
  * NULL) comes exactly once, later, unless the function fails; after a close with E_CLOSED. Texts are copied. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_set(happn_client *client, const char *path, const char *json, size_t len,

@@ -328,6 +328,24 @@ happn_status client_check_json(struct str text)
     return json_check(text, NULL);
 }
 
+happn_status happn_client_check_path(const char *path, const char *action, happn_error *error)
+{
+    static const struct {
+        const char *action;
+        enum path_use use;
+    } uses[] = {{"set", PATH_FOR_SET}, {"get", PATH_FOR_GET}, {"remove", PATH_FOR_REMOVE}, {"on", PATH_FOR_ON}};
+    struct str text = str_of(path);
+    size_t i = 0;
+    while (i < sizeof uses / sizeof uses[0] && (action == NULL || strcmp(action, uses[i].action) != 0)) {
+        i++;
+    }
+    if (path == NULL || i == sizeof uses / sizeof uses[0]) {
+        return error_set(error, HAPPN_E_ARGUMENT, "%s", happn_status_text(HAPPN_E_ARGUMENT));
+    }
+    happn_status status = path_check(text, uses[i].use, error);
+    return status == HAPPN_OK && !utf8_is_valid(text) ? error_set(error, HAPPN_E_PATH, "Bad path: it is not UTF-8") : status;
+}
+
 static happn_status check_call(const happn_client *client, const struct call *call)
 {
     happn_status status = client_check(client);

@@ -83,38 +83,50 @@ static happn_status ask_reported(struct call *call, happn_client *client, bool i
     return status;
 }
 
+/* What a verb failed with, in words when it is the path. */
+static void answer_verb(struct call *call, const char *action, happn_status status)
+{
+    happn_error error = {.status = status};
+    if (status == HAPPN_E_PATH && happn_client_check_path(call->path, action, &error) != HAPPN_OK) {
+        error.name[0] = '\0'; /* its own, not the original's "Error" */
+        answer_error(call, &error, STR_NONE);
+    } else {
+        answer_failure(call, status);
+    }
+}
+
 void run_set(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL      ? HAPPN_E_CLOSED
-                         : wants_report(call) ? ask_reported(call, client, true)
-                                              : happn_client_set(client, call->path, call->json, call->json_len, call->options, answer_result, call));
+    answer_verb(call, "set", client == NULL       ? HAPPN_E_CLOSED
+                             : wants_report(call) ? ask_reported(call, client, true)
+                                                  : happn_client_set(client, call->path, call->json, call->json_len, call->options, answer_result, call));
 }
 
 void run_get(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_get(client, call->path, call->options, answer_result, call));
+    answer_verb(call, "get", client == NULL ? HAPPN_E_CLOSED : happn_client_get(client, call->path, call->options, answer_result, call));
 }
 
 void run_get_paths(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_get_paths(client, call->path, answer_result, call));
+    answer_verb(call, "get", client == NULL ? HAPPN_E_CLOSED : happn_client_get_paths(client, call->path, answer_result, call));
 }
 
 void run_count(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL ? HAPPN_E_CLOSED : happn_client_count(client, call->path, call->options, answer_result, call));
+    answer_verb(call, "get", client == NULL ? HAPPN_E_CLOSED : happn_client_count(client, call->path, call->options, answer_result, call));
 }
 
 void run_remove(struct call *call)
 {
     happn_client *client = client_of(call);
-    answer_failure(call, client == NULL      ? HAPPN_E_CLOSED
-                         : wants_report(call) ? ask_reported(call, client, false)
-                                              : happn_client_remove(client, call->path, call->options, answer_result, call));
+    answer_verb(call, "remove", client == NULL       ? HAPPN_E_CLOSED
+                                : wants_report(call) ? ask_reported(call, client, false)
+                                                     : happn_client_remove(client, call->path, call->options, answer_result, call));
 }
 
 static void on_data(const char *data, size_t data_len, const char *meta, size_t meta_len, void *arg)
@@ -150,7 +162,7 @@ void run_on(struct call *call)
     ticket_join(ticket, client);
     happn_status status = happn_client_on(client->client, call->path, call->options, on_data, ticket, on_subscribed, call, &ticket->handle);
     if (status != HAPPN_OK) {
-        answer_status(call, status);
+        answer_verb(call, "on", status);
         ticket_end(ticket, HAPPN_OK, "");
     }
 }

@@ -187,6 +187,12 @@ static void what_is_not_valid_fails_at_once(void **state)
     assert_int_equal(happn_client_set(client, "/a", NULL, 0, NULL, on_result, &answer), HAPPN_E_JSON);
     assert_int_equal(happn_client_set(client, "/a/*", "1", 1, NULL, on_result, &answer), HAPPN_E_PATH);
     assert_int_equal(happn_client_set(client, "", "1", 1, NULL, on_result, &answer), HAPPN_E_PATH);
+    happn_error error;
+    assert_int_equal(happn_client_check_path("/a/*", "set", &error), HAPPN_E_PATH);
+    assert_non_null(strstr(error.message, "wildcard"));
+    assert_int_equal(happn_client_check_path("/a/*", "get", &error), HAPPN_OK);
+    assert_int_equal(happn_client_check_path("/\xff", "get", &error), HAPPN_E_PATH);
+    assert_int_equal(happn_client_check_path("/a", "fly", NULL), HAPPN_E_ARGUMENT);
     assert_int_equal(happn_client_set(client, "/a", "1", 1, "[]", on_result, &answer), HAPPN_E_JSON);
     assert_int_equal(happn_client_set(client, NULL, "1", 1, NULL, on_result, &answer), HAPPN_E_ARGUMENT);
     assert_int_equal(happn_client_get(client, "/\xff", NULL, on_result, &answer), HAPPN_E_PATH);

@@ -91,8 +91,10 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(subscription.initial[0]["n"], 1)
 
     async def test_errors(self):
-        with self.assertRaises(happn.BadPath):
+        with self.assertRaisesRegex(happn.BadPath, r"path cannot contain the \* wildcard"):
             await self.client.set("/a/*", 1)
+        with self.assertRaisesRegex(happn.BadPath, "Bad path"):
+            await self.client.on("/grün")
         with self.assertRaises(ValueError):
             await self.client.set("/a", float("nan"))
         with self.assertRaisesRegex(happn.HappnError, "targetClients must be an array"):
