@@ -19,6 +19,42 @@ struct task *background_new(struct script *script, const char *hook, int functio
     return task;
 }
 
+const void *background_origin(const struct task *task)
+{
+    return task->kind == TASK_BACKGROUND ? task->work.origin : task->message != NULL ? task->message->session : NULL;
+}
+
+static size_t count_begun(const struct generation *generation, const void *origin)
+{
+    size_t count = 0;
+    for (const struct task *task = generation->running; task != NULL; task = task->next) {
+        count += task->kind == TASK_BACKGROUND && task->work.is_begun && task->work.origin == origin;
+    }
+    return count;
+}
+
+static bool has_share(const struct script *script, const void *origin)
+{
+    size_t all = script->generation->scripts->settings.options.tasks, share = all / 8 + 1;
+    if (script->begun < share) {
+        return true;
+    }
+    return script->begun < all / 2 + 1 && (origin == NULL || count_begun(script->generation, origin) < share);
+}
+
+struct task *background_begin(struct task *by, const char *hook, int function)
+{
+    const void *origin = background_origin(by);
+    struct task *task = has_share(by->script, origin) ? background_new(by->script, hook, function) : NULL;
+    if (task != NULL) {
+        task->work.is_begun = true;
+        task->work.origin = origin;
+        task->script->begun++;
+        background_act(task, task_actor(by));
+    }
+    return task;
+}
+
 void background_act(struct task *task, struct actor actor)
 {
     if (actor.identity != NULL) {
@@ -219,6 +255,7 @@ void background_drop(struct task *task)
     forget(task, work->arguments);
     forget(task, work->results);
     identity_unref(work->actor.identity);
+    task->script->begun -= work->is_begun;
     *work = (struct background){.function = LUA_NOREF, .arguments = LUA_NOREF, .results = LUA_NOREF};
     task_release(task);
 }

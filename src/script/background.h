@@ -8,6 +8,12 @@
  * set (background_act). NULL: too many are under way, or no memory. */
 struct task *background_new(struct script *script, const char *hook, int function);
 
+/* The same, begun by a call: it acts for whoever the call is made for. Of all calls under way one script's calls may have begun half, those
+ * that go back to one session an eighth. NULL also when there are more. */
+struct task *background_begin(struct task *by, const char *hook, int function);
+/* What a call goes back to: the session of a message, or NULL. Only to be compared, it may be gone. */
+const void *background_origin(const struct task *task);
+
 /* Its calls are made for this one; takes a reference of its own. */
 void background_act(struct task *task, struct actor actor);
 /* ... for the user that the script's entry in the configuration names, or with all rights when the script is trusted. */

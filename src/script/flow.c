@@ -25,19 +25,9 @@ static int sleep_for(lua_State *L)
     return coroutine_wait(L, go_on);
 }
 
-/* -- spawn -- */
+static const char busy[] = "Busy: too many calls of scripts are under way";
 
-static struct task *new_task(lua_State *L, struct task *by, const char *hook, int function)
-{
-    struct task *task = background_new(by->script, hook, function);
-    if (task == NULL) {
-        luaL_unref(L, LUA_REGISTRYINDEX, function);
-        luaL_error(L, "Busy: too many calls of scripts are under way");
-    }
-    task->work.owns_function = true;
-    background_act(task, task_actor(by));
-    return task;
-}
+/* -- spawn -- */
 
 /* What is left on the stack after the function becomes {n = 2, ...}. */
 static int pack(lua_State *L, int count)
@@ -63,7 +53,14 @@ static int spawn(lua_State *L)
     vm_charge(L, FLOW_COST);
     int arguments = pack(L, lua_gettop(L) - 1);
     lua_settop(L, 1);
-    struct task *task = new_task(L, by, "spawn", luaL_ref(L, LUA_REGISTRYINDEX));
+    int function = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct task *task = background_begin(by, "spawn", function);
+    if (task == NULL) {
+        luaL_unref(L, LUA_REGISTRYINDEX, function);
+        luaL_unref(L, LUA_REGISTRYINDEX, arguments);
+        return luaL_error(L, "%s", busy);
+    }
+    task->work.owns_function = true;
     task->work.arguments = arguments;
     background_run(task);
     return 0;
@@ -95,17 +92,18 @@ static void make_children(lua_State *L, struct task *task, int count)
     struct task **children = lua_newuserdatauv(L, (size_t)count * sizeof(struct task *), 0);
     for (int i = 0; i < count; i++) {
         lua_pushvalue(L, i + 1);
-        struct task *child = background_new(task->script, "together", luaL_ref(L, LUA_REGISTRYINDEX));
+        int function = luaL_ref(L, LUA_REGISTRYINDEX);
+        struct task *child = background_begin(task, "together", function);
         if (child == NULL) {
+            luaL_unref(L, LUA_REGISTRYINDEX, function);
             for (int j = 0; j < i; j++) {
                 luaL_unref(L, LUA_REGISTRYINDEX, children[j]->work.function);
                 background_drop(children[j]);
             }
-            luaL_error(L, "Busy: too many calls of scripts are under way");
+            luaL_error(L, "%s", busy);
         }
         child->work.owns_function = true;
         child->work.slot = i + 1;
-        background_act(child, task_actor(task));
         children[i] = child;
     }
     for (int i = 0; i < count; i++) {

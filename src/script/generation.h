@@ -34,6 +34,8 @@ struct script {
     int inbound, outbound, config; /* registry references, LUA_NOREF when absent */
     int start, stop, save, restore, on_session, on_security, login;
     int environment, modules;
+    size_t begun;           /* tasks under way that its own calls have begun */
+    size_t after;           /* timers that its calls have made */
     uint64_t calls, refusals, errors; /* since it was loaded */
 };
 

@@ -42,6 +42,8 @@ struct background {
     int arguments;             /* reference of {n = 2, ...}, its own; LUA_NOREF: body has them, a JSON array */
     struct actor actor;
     struct task *parent;       /* of happn.together: uses up the parent's budget */
+    bool is_begun;             /* by a call: it counts in the script's share */
+    const void *origin;        /* the session that it goes back to, only to be compared; NULL: none */
     happn_login *login;        /* of M.login: who waits to be told */
     int results, slot;         /* reference of the parent's list, and the place in it */
     void (*ended)(void *owner);

@@ -20,6 +20,7 @@ struct script_timer {
     bool is_running;       /* its task has not ended: the next time is left out */
     bool has_handle, is_over;
     bool is_callers;       /* made by a call, and acts for whoever made it */
+    const void *origin;    /* the session that the call goes back to, only to be compared */
     struct actor actor;
     char hook[48];         /* "every 30s" */
 };
@@ -54,6 +55,7 @@ static void end_timer(struct script_timer *timer)
     }
     *at = timer->next;
     generation->timer_count--;
+    timer->script->after -= timer->is_callers;
     luaL_unref(generation->vm.L, LUA_REGISTRYINDEX, timer->function);
     identity_unref(timer->actor.identity);
     timer->actor.identity = NULL;
@@ -167,9 +169,25 @@ static void act_for_caller(struct script_timer *timer, const struct task *by)
 {
     timer->actor = task_actor(by);
     timer->is_callers = true;
+    timer->origin = background_origin(by);
+    timer->script->after++;
     if (timer->actor.identity != NULL) {
         identity_ref(timer->actor.identity);
     }
+}
+
+/* Of all timers the calls of one script may make half, those that go back to one session an eighth. */
+static bool has_share(const struct script *script, const struct task *by)
+{
+    const void *origin = background_origin(by);
+    size_t count = 0;
+    if (script->after < MAX_TIMERS / 8) {
+        return true;
+    }
+    for (const struct script_timer *timer = script->generation->timers; timer != NULL; timer = timer->next) {
+        count += timer->is_callers && timer->origin == origin;
+    }
+    return script->after < MAX_TIMERS / 2 && (origin == NULL || count < MAX_TIMERS / 8);
 }
 
 static int push_timer(lua_State *L, bool repeats)
@@ -183,6 +201,9 @@ static int push_timer(lua_State *L, bool repeats)
     vm_charge(L, TIMER_COST);
     if (generation->timer_count >= MAX_TIMERS || (by != NULL && generation->is_over)) {
         return luaL_error(L, generation->is_over ? "these scripts were replaced or the server is stopping" : "too many timers");
+    }
+    if (by != NULL && !has_share(script, by)) {
+        return luaL_error(L, "Busy: too many timers of this script, or for this session");
     }
     uint64_t *number = handle_push(L, &timer_key);
     lua_pushvalue(L, 2);

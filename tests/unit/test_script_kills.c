@@ -170,6 +170,42 @@ static void nobody_takes_over_the_thread_of_another_call(void **state)
     }
 }
 
+/* -- shares -- */
+
+/* What the calls of one session begin leaves room for other sessions, what a script begins leaves room for other scripts. */
+static void nobody_begins_everything(void **state)
+{
+    static const char *const bodies[] = {"happn.spawn(function() happn.sleep('1h') end)", "happn.after('1h', function() end)",
+                                         "happn.spawn(function() happn.spawn(function() happn.sleep('1h') end) end) happn.sleep(0)"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct peer one, two;
+        char text[1024];
+        open_core(state);
+        options.tasks = 80;
+        options.instructions = UINT64_C(1) << 40;
+        snprintf(text, sizeof text,
+                 "return { actions = { 'set' }, paths = { '/bad' }, inbound = function(msg)\n"
+                 "  local n, why = 0 repeat local ok ok, why = pcall(function() %s end) n = n + (ok and 1 or 0) until not ok or n >= 10000\n"
+                 "  msg.data = { why = tostring(why):match('Busy'), n = n } end }",
+                 bodies[i]);
+        use_inbound("greedy.lua", text);
+        use_inbound("other.lua", "return { actions = { 'set' }, inbound = function(msg) happn.spawn(function() happn.set('/other', {}) end) end }");
+        open_scripts();
+        enter(&one), enter(&two);
+        say(&one, bad);
+        struct str frame = hear(&one);
+        if (i < 2) {
+            expect_members(json_get(frame, "data"), i == 0 ? "{\"why\":\"Busy\",\"n\":11}" : "{\"why\":\"Busy\",\"n\":1250}");
+        }
+        say(&two, bad); /* has its own share, until the script has none */
+        expect_part(hear(&two), "\"status\":\"ok\"");
+        say(&two, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/fine\",\"data\":{\"a\":1}}");
+        expect_data(&two, "{\"a\":1}");
+        leave(&one), leave(&two);
+        close_core(state);
+    }
+}
+
 /* -- the wall clock -- */
 
 static void waiting_for_too_long_is_ended(void **state)
@@ -306,6 +342,7 @@ int main(void)
         cmocka_unit_test(whoever_asked_may_leave),
         cmocka_unit_test(a_reload_lets_go_on_what_waits),
         cmocka_unit_test(nobody_takes_over_the_thread_of_another_call),
+        cmocka_unit_test(nobody_begins_everything),
         T(waiting_for_too_long_is_ended),
         T(repeated_errors_are_counted),
         cmocka_unit_test(hostile_errors_are_texts_in_the_log),
