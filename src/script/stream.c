@@ -3,6 +3,7 @@
 
 #include "script/stream.h"
 
+#include "base/error.h"
 #include "script/calls.h"
 #include "script/sandbox.h"
 #include "script/value.h"
@@ -28,10 +29,28 @@ static struct task *task_at(lua_State *L, const char *key, const char *name)
 
 /* -- the core's side -- */
 
+/* Functions of the script that write to the answer beside the route's own: they go on, or are told that nobody reads it any more. */
+static void wake_writers(struct task *task, happn_status status)
+{
+    bool has_writers = task->has_writers;
+    task->has_writers = false;
+    for (struct task *one = has_writers ? task->generation->running : NULL; one != NULL; one = one->next) {
+        if (one != task && one->call.is_stream && one->call.stream == task) {
+            one->call.is_stream = false;
+            one->call.is_done = true;
+            if (status != HAPPN_OK) {
+                error_set(&one->call.error, status, "the client has left, or its answer has ended");
+            }
+            task_wake(one);
+        }
+    }
+}
+
 static void on_progress(happn_http *http, happn_status status, void *arg)
 {
     struct task *task = arg;
     (void)http;
+    wake_writers(task, status);
     if (status != HAPPN_OK) {
         task->is_silent = true; /* nobody is there to be told of a failure */
         task_cancel(task, "the client has left");
@@ -48,6 +67,7 @@ void stream_finish(struct task *task)
 {
     happn_http *http = task->http;
     bool failed = task->verdict == HAPPN_FAIL;
+    wake_writers(task, HAPPN_E_CLOSED);
     task_release(task);
     happn_http_end(http, failed);
 }
@@ -82,13 +102,15 @@ static int write_part(lua_State *L, struct task *task, struct str part)
     if (status != HAPPN_OK && status != HAPPN_PENDING) {
         return luaL_error(L, "%s", happn_status_text(status));
     }
-    if (status == HAPPN_OK || vm_of(L)->task != task) {
+    if (status == HAPPN_OK) {
         lua_pushboolean(L, 1);
         return 1;
     }
-    (void)calls_task(L, "a write");
-    calls_begin(task);
-    task->call.is_stream = true;
+    struct task *writer = calls_task(L, "a write");
+    calls_begin(writer);
+    writer->call.is_stream = true;
+    writer->call.stream = task;
+    task->has_writers = task->has_writers || writer != task;
     return coroutine_wait(L, go_on);
 }
 

@@ -120,7 +120,8 @@ struct task *task_new(struct generation *generation, enum task_kind kind)
     task->index = 0;
     task->script = NULL;
     task->deadline = 0;
-    task->is_parked = task->is_cancelled = task->is_silent = task->is_stopping = task->is_streaming = false;
+    task->is_parked = task->is_cancelled = task->is_silent = task->is_stopping = task->is_streaming = task->has_writers = false;
+    task->call.is_stream = false;
     link_running(task);
     return task;
 }
@@ -350,7 +351,7 @@ static void start_timer(struct task *task)
     if (task->deadline == 0) {
         task->deadline = now + (task->kind == TASK_ROUTE || task->kind == TASK_BACKGROUND ? options->route_wall : options->layer_wall);
     }
-    if (task->is_streaming) { /* it may take its time, but whoever reads it may not stop */
+    if (task->is_streaming || task->call.is_stream) { /* it may take its time, but whoever reads it may not stop */
         task->deadline = task->call.is_stream ? now + options->route_wall : UINT64_MAX / 2;
     }
     uint64_t left = task->deadline > now ? task->deadline - now : 0;

@@ -16,6 +16,7 @@ struct call {
     size_t together;         /* tasks of happn.together that have not ended */
     bool together_failed;    /* one of them */
     bool is_stream;          /* an answer in parts, until its last part has left */
+    struct task *stream;     /* whose answer that is; only while is_stream */
     bool is_sleep, is_done;
     uint64_t sleep_ms;
     happn_error error;       /* status OK: result is JSON text */
@@ -83,6 +84,7 @@ struct task {
     bool is_stopping; /* M.stop: it runs while others are cancelled */
     bool is_silent; /* it ends without a word in the log */
     bool is_streaming; /* its answer goes out in parts: it may take as long as it likes */
+    bool has_writers;  /* others may wait for its reader */
     bool is_paused;   /* its slice has ended */
     bool is_running, is_ready, is_parked, is_cancelled, has_timer;
     uint64_t deadline; /* of the loop's clock, 0 until it waits */

@@ -178,6 +178,9 @@ struct happn_http {
     char type[80], answer[4096], headers[512];
     size_t len;
     int answers;
+    int is_slow; /* what is written waits until `drain` */
+    void (*progress)(happn_http *http, happn_status status, void *arg);
+    void *arg;
 };
 
 const char *happn_http_method(const happn_http *http)
@@ -251,12 +254,21 @@ happn_status happn_http_write(happn_http *http, const void *bytes, size_t len)
     memcpy(http->answer + http->len, bytes, len);
     http->len += len;
     http->answer[http->len] = '\0';
-    return HAPPN_OK;
+    return http->is_slow ? HAPPN_PENDING : HAPPN_OK;
 }
 
 void happn_http_on_progress(happn_http *http, void (*progress)(happn_http *http, happn_status status, void *arg), void *arg)
 {
-    (void)http, (void)progress, (void)arg;
+    http->progress = progress;
+    http->arg = arg;
+}
+
+/* Who asked has read what was written, or has left. */
+HELPER void drain(happn_http *http, happn_status status)
+{
+    if (http->answers == 0) {
+        http->progress(http, status, http->arg);
+    }
 }
 
 void happn_http_end(happn_http *http, int failed)

@@ -206,6 +206,78 @@ static void nobody_begins_everything(void **state)
     }
 }
 
+/* -- slow readers -- */
+
+static const char streams[] =
+    "local function write(out, name, n) for i = 1, n do out:write(name .. i .. ' ') end end\n"
+    "return {\n"
+    "  ['GET /together'] = function(req) req:stream(function(out)\n"
+    "    happn.together(function() write(out, 'a', 3) end, function() write(out, 'b', 3) end) out:write('end') end) end,\n"
+    "  ['GET /spawn'] = function(req) req:stream(function(out)\n"
+    "    happn.spawn(function() local ok, why = pcall(write, out, 's', 100) happn.log.info('spawned', ok, type(why) == 'table' and why.message or why) end)\n"
+    "    write(out, 'r', 2) end) end }";
+
+/* Functions that write to one stream wait for its reader, each of them. */
+static void whoever_writes_waits_for_the_reader(void **state)
+{
+    (void)state;
+    use_routes("r.lua", "", streams);
+    open_scripts();
+    static happn_http http;
+    http = (happn_http){.method = "GET", .path = "/together", .is_slow = true};
+    assert_true(core_route(&core, &http, "GET", STR_LIT("/together")));
+    turns(10);
+    assert_string_equal(http.answer, "a1 b1 ");
+    drain(&http, HAPPN_OK);
+    turns(10);
+    assert_int_equal(http.len, 12); /* one part more of each, in any order */
+    assert_non_null(strstr(http.answer, "a2"));
+    assert_non_null(strstr(http.answer, "b2"));
+    for (int i = 0; i < 10; i++) {
+        drain(&http, HAPPN_OK);
+        turns(10);
+    }
+    assert_int_equal(http.len, 21);
+    assert_string_equal(http.answer + 18, "end");
+    assert_int_equal(http.answers, 1);
+    assert_int_equal(http.status, 200);
+}
+
+static void writers_end_with_the_answer_or_its_reader(void **state)
+{
+    (void)state;
+    use_routes("r.lua", "", streams);
+    open_scripts();
+    static happn_http http, left, killed;
+    http = (happn_http){.method = "GET", .path = "/spawn", .is_slow = true};
+    assert_true(core_route(&core, &http, "GET", STR_LIT("/spawn")));
+    for (int i = 0; i < 10; i++) {
+        turns(10);
+        drain(&http, HAPPN_OK);
+    }
+    assert_int_equal(http.answers, 1);
+    assert_int_equal(scripts->current->task_count, 0);
+    expect_part(read_log(), "spawned false");
+    static const char *const paths[] = {"/together", "/spawn"};
+    for (size_t i = 0; i < 2; i++) {
+        left = (happn_http){.method = "GET", .path = paths[i], .is_slow = true};
+        assert_true(core_route(&core, &left, "GET", str_of(paths[i])));
+        turns(10);
+        drain(&left, HAPPN_E_CLOSED);
+        turns(10);
+        assert_int_equal(left.answers, 1);
+        assert_int_equal(scripts->current->task_count, 0);
+    }
+    expect_part(read_log(), "spawned false the client has left, or its answer has ended");
+    killed = (happn_http){.method = "GET", .path = "/together", .is_slow = true};
+    assert_true(core_route(&core, &killed, "GET", STR_LIT("/together")));
+    turns(10);
+    assert_true(inspect_kill(scripts, scripts->last_task)); /* a writer: the answer ends */
+    turns(10);
+    assert_int_equal(killed.answers, 1);
+    assert_int_equal(scripts->current->task_count, 0);
+}
+
 /* -- the wall clock -- */
 
 static void waiting_for_too_long_is_ended(void **state)
@@ -343,6 +415,8 @@ int main(void)
         cmocka_unit_test(a_reload_lets_go_on_what_waits),
         cmocka_unit_test(nobody_takes_over_the_thread_of_another_call),
         cmocka_unit_test(nobody_begins_everything),
+        T(whoever_writes_waits_for_the_reader),
+        T(writers_end_with_the_answer_or_its_reader),
         T(waiting_for_too_long_is_ended),
         T(repeated_errors_are_counted),
         cmocka_unit_test(hostile_errors_are_texts_in_the_log),
