@@ -128,7 +128,7 @@ class HappnClient {
       return;
     }
     const ask = (message, options, done) => this.requests.ask(message, options, done);
-    this.subscriptions.again(ask, (error) => {
+    this.subscriptions.again(ask, (told) => this.emit('initial-values', told), (error) => {
       if (this.state !== 'away') return;
       if (error) { // a subscription that is missing must not be silent
         this.emit('reconnect-error', error);

@@ -40,11 +40,16 @@ class Subscriptions {
       done(null, subscription.handle, initial);
       return;
     }
+    this.tellInitial(subscription, initial);
+    done(null, subscription.handle);
+  }
+
+  /** They use up nothing of a count. */
+  tellInitial(subscription, initial) {
     for (const item of initial) {
       const { _meta, ...data } = item;
-      this.hand(subscription, data, _meta);
+      if (this.wants(subscription, _meta)) this.call(subscription, data, _meta);
     }
-    done(null, subscription.handle);
   }
 
   make(ask, subscription, options, done) {
@@ -71,10 +76,18 @@ class Subscriptions {
     if (channel && channel.size === 0) this.byChannel.delete(subscription.channel);
   }
 
+  wants(subscription, meta) {
+    const isThere = subscription.isReady && this.byHandle.has(subscription.handle);
+    return isThere && !(subscription.depth && meta.depth > subscription.depth);
+  }
+
   hand(subscription, data, meta) {
-    if (!subscription.isReady || !this.byHandle.has(subscription.handle)) return;
-    if (subscription.depth && meta.depth > subscription.depth) return;
+    if (!this.wants(subscription, meta)) return;
     if (subscription.left !== 0 && --subscription.left === 0) this.end(subscription, () => {});
+    this.call(subscription, data, meta);
+  }
+
+  call(subscription, data, meta) {
     try {
       subscription.handler(data, meta);
     } catch (error) { // a handler that fails is not to silence the others
@@ -125,17 +138,23 @@ class Subscriptions {
     this.ask({ action: 'off', path: '*', data: null }, { referenceId: 0 }, (error) => done(error));
   }
 
-  /** On a new connection: all of them again, but for the initial values, which have been told, and what is used up of a count. */
-  again(ask, done) {
+  /** On a new connection: all of them again, but for what is used up of a count. Nobody knows what changed meanwhile, so initial values are told
+   * again: by the handler, or to tell({ handle, path, values }) when they were the callback's. */
+  again(ask, tell, done) {
     const all = [...this.byHandle.values()];
     let waiting = all.length;
     let failure = null;
     if (waiting === 0) done(null);
     for (const subscription of all) {
-      const { initialEmit, initialCallback, ...options } = subscription.options;
+      const { initialEmit, initialCallback } = subscription.options;
       subscription.reference = undefined;
-      this.make(ask, subscription, { ...options, count: subscription.left }, (error) => {
+      subscription.isReady = !(initialEmit || initialCallback);
+      this.make(ask, subscription, { ...subscription.options, count: subscription.left }, (error, initial) => {
         subscription.isReady = true;
+        if (!error && initialEmit) this.tellInitial(subscription, initial);
+        if (!error && initialCallback && this.byHandle.has(subscription.handle)) {
+          tell({ handle: subscription.handle, path: subscription.channel.slice(subscription.channel.indexOf('@') + 1), values: initial });
+        }
         failure = failure || error;
         if (--waiting === 0) done(failure);
       });

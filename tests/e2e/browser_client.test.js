@@ -3,7 +3,9 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
 const http = require('node:http');
+const os = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
 const vm = require('node:vm');
@@ -62,7 +64,8 @@ test('a page in Chromium walks through everything, told nothing but where its se
 });
 
 test('a page comes back to a server that was away, with its subscriptions', async (t) => {
-  const server = await Server.start();
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-away-'));
+  const server = await Server.start(['--file', path.join(folder, 'documents.db')]);
   t.after(() => server.child.kill('SIGKILL'));
   const browser = await openPage(server, t);
   await browser.evaluate(`(async () => {
@@ -71,16 +74,23 @@ test('a page comes back to a server that was away, with its subscriptions', asyn
     window.client = await HappnClient.create();
     for (const name of ['connection-lost', 'reconnect-scheduled', 'reconnect-successful', 'session-ended']) client.onEvent(name, () => happened.push(name));
     await client.on('/again/*', (data, meta) => heard.push(meta.path + ' ' + data.n));
+    await client.set('/kept/1', { n: 1 });
+    window.values = [];
+    client.onEvent('initial-values', ({ path, values: list }) => values.push(path + ' ' + list.length));
+    await client.on('/kept/*', { initialEmit: true, count: 2 }, (data, meta) => values.push(meta.path + ' ' + data.n));
+    await client.on('/kept/*', { initialCallback: true }, () => {});
     window.gone = await client.on('/gone/*', () => heard.push('gone'));
   })()`);
   const { port } = server;
   await server.stop();
   await browser.until("happened.includes('reconnect-scheduled')");
+  assert.deepEqual(await browser.evaluate('values.splice(0)'), ['/kept/1 1']);
   assert.equal(await browser.evaluate("client.get('/x').catch((error) => error.message)"), 'client not active');
   await browser.evaluate('client.off(gone)'); // it is not made again
   server.args[server.args.indexOf('--port') + 1] = String(port);
   await server.launch();
   await browser.until("happened.includes('reconnect-successful')");
+  assert.deepEqual((await browser.evaluate('values')).sort(), ['/kept/* 1', '/kept/1 1']); // told again, before it is back
   await browser.evaluate("client.set('/gone/1', { n: 0 }).then(() => client.set('/again/1', { n: 1 }))");
   await browser.until('heard.length !== 0');
   assert.deepEqual(await browser.evaluate('heard'), ['/again/1 1']);
@@ -122,7 +132,7 @@ test('a secured server logs a page in by its cookie', async (t) => {
 });
 
 test('it says what to do when nobody answers', async () => {
-  const HappnClient = load((await import('node:fs')).readFileSync(path.join(path.dirname(process.env.HAPPN_PROGRAM || path.join(__dirname, '../../build/asan/happn')), 'browser/happn.js'), 'utf8'));
+  const HappnClient = load(fs.readFileSync(path.join(path.dirname(process.env.HAPPN_PROGRAM || path.join(__dirname, '../../build/asan/happn')), 'browser/happn.js'), 'utf8'));
   await assert.rejects(HappnClient.create({ host: '127.0.0.1', port: 1 }), { message: /no connection to ws:\/\/127\.0\.0\.1:1/ });
 });
 
