@@ -1,28 +1,9 @@
 /* The client over a WebSocket, against a server that does exactly what the test says, also what is wrong. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "client_house.h"
 
-#include <cmocka.h>
-
-#include "base/runtime.h"
-#include "happn/client.h"
-#include "json/scan.h"
-#include "websocket_server.h"
-
-static happn_runtime *runtime;
-static struct websocket_server server;
-static happn_client *client;
 static char last_text[1 << 16]; /* of the client */
 static int texts, pongs, closes;
-static bool answers, is_closed;
-static happn_status connected;
-static happn_error connect_error;
-static char end_reason[300];
-static int ends;
+static bool answers;
 
 /* Answers configure-session and login, as a server of protocol 2 does. */
 static void on_frame(struct websocket_server *from, int opcode, struct str text)
@@ -48,82 +29,17 @@ static void on_frame(struct websocket_server *from, int opcode, struct str text)
 static int set_up(void **state)
 {
     (void)state;
-    assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_STEPPED, &runtime), HAPPN_OK);
-    websocket_server_open(&server, &runtime_loop(runtime)->uv);
-    server.on_frame = on_frame;
+    open_house(on_frame);
     answers = true;
-    texts = pongs = closes = ends = 0;
-    is_closed = false;
-    connected = HAPPN_PENDING;
-    client = NULL;
-    end_reason[0] = '\0';
+    texts = pongs = closes = 0;
     return 0;
-}
-
-static void on_closed(void *arg)
-{
-    (void)arg;
-    is_closed = true;
-}
-
-#define UNTIL(condition)                                                    \
-    do {                                                                    \
-        for (int i_ = 0; !(condition); i_++) {                              \
-            if (i_ > 3000) {                                                \
-                fail_msg("never: %s (end: %s)", #condition, end_reason);    \
-            }                                                               \
-            uv_run(&runtime_loop(runtime)->uv, UV_RUN_NOWAIT);              \
-            uv_sleep(1);                                                    \
-        }                                                                   \
-    } while (0)
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (client != NULL) {
-        happn_client_close(client, on_closed, NULL);
-        UNTIL(is_closed);
-    }
-    websocket_server_close(&server);
-    happn_runtime_close(runtime);
-    return 0;
-}
-
-static void on_connected(happn_status status, const happn_error *error, void *arg)
-{
-    (void)arg;
-    connected = status;
-    if (error != NULL) {
-        connect_error = *error;
-    }
-}
-
-static void on_end(const char *reason, void *arg)
-{
-    (void)arg;
-    ends++;
-    snprintf(end_reason, sizeof end_reason, "%s", reason);
-}
-
-static void start(const char *more)
-{
-    char options[300];
-    int len = snprintf(options, sizeof options, "{\"url\":\"ws://127.0.0.1:%d\"%s}", server.port, more);
-    assert_int_equal(happn_client_connect(runtime, options, (size_t)len, on_connected, NULL, &client), HAPPN_OK);
-    happn_client_on_end(client, on_end, NULL);
-    assert_int_equal(connected, HAPPN_PENDING);
 }
 
 static void connect_client(const char *more)
 {
-    start(more);
+    begin_client(more);
     UNTIL(connected != HAPPN_PENDING);
     assert_int_equal(connected, HAPPN_OK);
-}
-
-static void on_result(const happn_result *result, void *arg)
-{
-    *(happn_status *)arg = result->status;
 }
 
 static size_t event_len;
@@ -159,7 +75,7 @@ static void what_is_said_early_waits(void **state)
     (void)state;
     static happn_status status;
     status = HAPPN_PENDING;
-    start("");
+    begin_client("");
     assert_int_equal(happn_client_set(client, "/a", "1", 1, NULL, on_result, &status), HAPPN_OK);
     UNTIL(texts == 3);
     assert_string_equal(last_text, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/a\",\"data\":1}");
@@ -172,7 +88,7 @@ static void a_refused_login(void **state)
 {
     (void)state;
     answers = false;
-    start("");
+    begin_client("");
     UNTIL(texts == 2);
     websocket_server_text(&server, "{\"data\":null,\"_meta\":{\"status\":\"ok\",\"eventId\":1}}");
     websocket_server_text(&server, "{\"data\":null,\"_meta\":{\"status\":\"error\",\"eventId\":2,\"error\":{\"name\":\"AccessDenied\","
@@ -315,7 +231,7 @@ static void a_server_that_never_answers(void **state)
 {
     (void)state;
     server.is_mute = true;
-    start(",\"connectTimeout\":60");
+    begin_client(",\"connectTimeout\":60");
     UNTIL(connected != HAPPN_PENDING);
     assert_int_equal(connected, HAPPN_E_TIMEOUT);
 }
@@ -324,14 +240,14 @@ static void closing_while_connecting(void **state)
 {
     (void)state;
     server.is_mute = true;
-    start("");
+    begin_client("");
     happn_client_close(client, on_closed, NULL); /* while the name is looked up */
     UNTIL(is_closed);
     assert_int_equal(connected, HAPPN_E_CLOSED);
     for (int turns = 1; turns < 12; turns++) {
         is_closed = false;
         connected = HAPPN_PENDING;
-        start("");
+        begin_client("");
         for (int i = 0; i < turns; i++) {
             uv_run(&runtime_loop(runtime)->uv, UV_RUN_NOWAIT);
             uv_sleep(1);

@@ -1,28 +1,11 @@
 /* A connection that is lost and made again, and the reports of publications, against a server that does exactly what the test says. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "client_house.h"
 
-#include <cmocka.h>
-
-#include "base/runtime.h"
-#include "happn/client.h"
-#include "json/scan.h"
-#include "websocket_server.h"
-
-static happn_runtime *runtime;
-static struct websocket_server server;
-static happn_client *client;
 static char asked[20][600]; /* the `on` requests */
-static int ons, offs, logins, ends, events, lost, retries, back, is_closed;
+static int ons, offs, logins, events, lost, retries, back;
 static int64_t attempt, waits[20];
 static bool refuses_login, refuses_on, is_deaf, is_rude, holds_ons;
 static const char *there; /* the answer to `on`, instead of an id */
-static happn_status connected;
-static char end_reason[300], connect_error[500];
 
 static void answer(struct websocket_server *from, struct str text, const char *data, const char *error)
 {
@@ -75,66 +58,12 @@ static void on_frame(struct websocket_server *from, int opcode, struct str text)
 static int set_up(void **state)
 {
     (void)state;
-    assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_STEPPED, &runtime), HAPPN_OK);
-    websocket_server_open(&server, &runtime_loop(runtime)->uv);
-    server.on_frame = on_frame;
-    ons = offs = logins = ends = events = lost = retries = back = is_closed = 0;
+    open_house(on_frame);
+    ons = offs = logins = events = lost = retries = back = 0;
     attempt = 0;
     refuses_login = refuses_on = is_deaf = is_rude = holds_ons = false;
     there = NULL;
-    connected = HAPPN_PENDING;
-    client = NULL;
-    end_reason[0] = '\0';
     return 0;
-}
-
-static void on_closed(void *arg)
-{
-    (void)arg;
-    is_closed = true;
-}
-
-#define UNTIL(condition)                                                 \
-    do {                                                                 \
-        for (int i_ = 0; !(condition); i_++) {                           \
-            if (i_ > 5000) {                                             \
-                fail_msg("never: %s (end: %s)", #condition, end_reason); \
-            }                                                            \
-            uv_run(&runtime_loop(runtime)->uv, UV_RUN_NOWAIT);           \
-            uv_sleep(1);                                                 \
-        }                                                                \
-    } while (0)
-
-static void close_client(void)
-{
-    happn_client_close(client, on_closed, NULL);
-    UNTIL(is_closed);
-    client = NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (client != NULL) {
-        close_client();
-    }
-    websocket_server_close(&server);
-    happn_runtime_close(runtime);
-    return 0;
-}
-
-static void on_connected(happn_status status, const happn_error *error, void *arg)
-{
-    (void)arg;
-    snprintf(connect_error, sizeof connect_error, "%s", error != NULL ? error->message : "");
-    connected = status;
-}
-
-static void on_end(const char *reason, void *arg)
-{
-    (void)arg;
-    ends++;
-    snprintf(end_reason, sizeof end_reason, "%s", reason);
 }
 
 static void on_connection(const happn_connection *connection, void *arg)
@@ -152,18 +81,10 @@ static void on_connection(const happn_connection *connection, void *arg)
 
 static void start(const char *more)
 {
-    char options[400];
-    int len = snprintf(options, sizeof options, "{\"url\":\"ws://127.0.0.1:%d\"%s}", server.port, more);
-    assert_int_equal(happn_client_connect(runtime, options, (size_t)len, on_connected, NULL, &client), HAPPN_OK);
-    happn_client_on_end(client, on_end, NULL);
+    begin_client(more);
     happn_client_on_connection(client, on_connection, NULL);
     UNTIL(connected != HAPPN_PENDING);
     assert_int_equal(connected, HAPPN_OK);
-}
-
-static void on_result(const happn_result *result, void *arg)
-{
-    *(happn_status *)arg = result->status;
 }
 
 static void on_event(const char *data, size_t len, const char *meta, size_t meta_len, void *arg)
@@ -466,7 +387,7 @@ static void a_pool_of_which_nobody_answers(void **state)
     (void)state;
     connect_pool("{\"pool\":[\"ws://127.0.0.1:1\",\"ws://127.0.0.1:2\"],\"reconnectMin\":1,\"poolReconnectAttempts\":3}", 0, 0);
     assert_int_equal(connected, HAPPN_E_CONNECT);
-    assert_memory_equal(connect_error, "no server of the pool answered; the last: could not connect to 127.0.0.1:", 73);
+    assert_memory_equal(connect_error.message, "no server of the pool answered; the last: could not connect to 127.0.0.1:", 73);
     assert_int_equal(lost + retries, 0);
 }
 
