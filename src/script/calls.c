@@ -248,7 +248,7 @@ static void lift_window(lua_State *L, struct request *request)
     }
 }
 
-static int raise_call_error(lua_State *L, const happn_error *error)
+int calls_raise(lua_State *L, const happn_error *error)
 {
     lua_createtable(L, 0, 3);
     lua_pushstring(L, error->name[0] != '\0' ? error->name : happn_status_name(error->status));
@@ -271,7 +271,7 @@ struct str calls_answer(lua_State *L)
     }
     call->is_done = false;
     if (!call->is_sleep && call->error.status != HAPPN_OK) {
-        raise_call_error(L, &call->error);
+        calls_raise(L, &call->error);
     }
     return buf_str(&call->result);
 }
@@ -318,42 +318,6 @@ static int push_nothing(lua_State *L, int status, lua_KContext context)
     return 0;
 }
 
-static int call_get(lua_State *L)
-{
-    struct task *task = calls_task(L, "happn.get");
-    struct request *request = new_request(L, task, ACTION_GET, "get");
-    take_options(L, request, 2);
-    lift_window(L, request);
-    return coroutine_wait(L, push_document);
-}
-
-static int call_paths(lua_State *L)
-{
-    struct task *task = calls_task(L, "happn.paths");
-    struct request *request = new_request(L, task, ACTION_GET, "get");
-    request->options_raw = STR_LIT("{\"path_only\":true}");
-    return coroutine_wait(L, push_paths);
-}
-
-static int call_count(lua_State *L)
-{
-    struct task *task = calls_task(L, "happn.count");
-    struct request *request = new_request(L, task, ACTION_COUNT, "count");
-    take_options(L, request, 2);
-    lift_window(L, request);
-    return coroutine_wait(L, push_count);
-}
-
-static int call_set(lua_State *L)
-{
-    struct task *task = calls_task(L, "happn.set");
-    luaL_checkany(L, 2);
-    struct request *request = new_request(L, task, ACTION_SET, "set");
-    take_json(L, request, 2, "data", &request->data);
-    take_options(L, request, 3);
-    return coroutine_wait(L, push_document);
-}
-
 /* The options get one more member: what the caller gave stays as it was. */
 static void add_option(lua_State *L, struct request *request, const char *member)
 {
@@ -366,35 +330,69 @@ static void add_option(lua_State *L, struct request *request, const char *member
     }
 }
 
-static int call_set_sibling(lua_State *L)
+/* What asks for documents: the path at 1, options at 2. */
+static void begin_search(lua_State *L, const char *function, enum action action, const char *name)
 {
-    struct task *task = calls_task(L, "happn.set_sibling");
+    struct request *request = new_request(L, calls_task(L, function), action, name);
+    take_options(L, request, 2);
+    lift_window(L, request);
+}
+
+/* What has data: the path at 1, data at 2, options at 3, and one more option, or NULL. */
+static void begin_set(lua_State *L, const char *function, const char *option)
+{
+    struct task *task = calls_task(L, function);
     luaL_checkany(L, 2);
     struct request *request = new_request(L, task, ACTION_SET, "set");
     take_json(L, request, 2, "data", &request->data);
     take_options(L, request, 3);
-    add_option(L, request, "\"set_type\":\"sibling\"");
+    if (option != NULL) {
+        add_option(L, request, option);
+    }
+}
+
+static int call_get(lua_State *L)
+{
+    begin_search(L, "happn.get", ACTION_GET, "get");
+    return coroutine_wait(L, push_document);
+}
+
+static int call_count(lua_State *L)
+{
+    begin_search(L, "happn.count", ACTION_COUNT, "count");
+    return coroutine_wait(L, push_count);
+}
+
+static int call_remove(lua_State *L)
+{
+    begin_search(L, "happn.remove", ACTION_REMOVE, "remove");
+    return coroutine_wait(L, push_removed);
+}
+
+static int call_paths(lua_State *L)
+{
+    struct task *task = calls_task(L, "happn.paths");
+    struct request *request = new_request(L, task, ACTION_GET, "get");
+    request->options_raw = STR_LIT("{\"path_only\":true}");
+    return coroutine_wait(L, push_paths);
+}
+
+static int call_set(lua_State *L)
+{
+    begin_set(L, "happn.set", NULL);
+    return coroutine_wait(L, push_document);
+}
+
+static int call_set_sibling(lua_State *L)
+{
+    begin_set(L, "happn.set_sibling", "\"set_type\":\"sibling\"");
     return coroutine_wait(L, push_document);
 }
 
 static int call_publish(lua_State *L)
 {
-    struct task *task = calls_task(L, "happn.publish");
-    luaL_checkany(L, 2);
-    struct request *request = new_request(L, task, ACTION_SET, "set");
-    take_json(L, request, 2, "data", &request->data);
-    take_options(L, request, 3);
-    add_option(L, request, "\"noStore\":true");
+    begin_set(L, "happn.publish", "\"noStore\":true");
     return coroutine_wait(L, push_nothing);
-}
-
-static int call_remove(lua_State *L)
-{
-    struct task *task = calls_task(L, "happn.remove");
-    struct request *request = new_request(L, task, ACTION_REMOVE, "remove");
-    take_options(L, request, 2);
-    lift_window(L, request);
-    return coroutine_wait(L, push_removed);
 }
 
 static int call_error_text(lua_State *L)

@@ -15,4 +15,7 @@ void calls_begin(struct task *task);
 /* It goes on: what it has waited for, as JSON text. Raises what went wrong. */
 struct str calls_answer(lua_State *L);
 
+/* Raises what a script sees of a call that failed: name, message and code. */
+int calls_raise(lua_State *L, const happn_error *error);
+
 #endif

@@ -70,26 +70,28 @@ static int guest_get(lua_State *L)
     return push_document(L, answer);
 }
 
-static int guest_set(lua_State *L)
+/* options NULL: those at 4. */
+static struct answer *set(lua_State *L, const char *options)
 {
     happn_client *client = check_guest(L);
-    const char *path = check_path(L), *options = options_at(L, testing_of(L), 4);
+    const char *path = check_path(L);
+    options = options != NULL ? options : options_at(L, testing_of(L), 4);
     luaL_checkany(L, 3);
     struct str json = testing_json(L, testing_of(L), 3, "data");
     struct answer *answer = testing_answer(L, testing_of(L));
     finish(L, happn_client_set(client, path, json.ptr, json.len, options, testing_take_result, answer), answer);
-    return push_document(L, answer);
+    return answer;
+}
+
+static int guest_set(lua_State *L)
+{
+    return push_document(L, set(L, NULL));
 }
 
 /* Sent to subscribers, not stored. */
 static int guest_publish(lua_State *L)
 {
-    happn_client *client = check_guest(L);
-    const char *path = check_path(L);
-    luaL_checkany(L, 3);
-    struct str json = testing_json(L, testing_of(L), 3, "data");
-    struct answer *answer = testing_answer(L, testing_of(L));
-    finish(L, happn_client_set(client, path, json.ptr, json.len, "{\"noStore\":true}", testing_take_result, answer), answer);
+    (void)set(L, "{\"noStore\":true}");
     return 0;
 }
 

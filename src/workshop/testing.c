@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "script/calls.h"
 #include "script/view.h"
 
 void testing_begin(struct testing *testing)
@@ -84,24 +85,10 @@ void testing_take_result(const happn_result *result, void *arg)
     testing_take_status(result->status, result->error, answer);
 }
 
-static int raise_error(lua_State *L, const happn_error *error)
-{
-    lua_createtable(L, 0, 3);
-    lua_pushstring(L, error->name[0] != '\0' ? error->name : happn_status_name(error->status));
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, error->message[0] != '\0' ? error->message : happn_status_text(error->status));
-    lua_setfield(L, -2, "message");
-    lua_pushinteger(L, error->code != 0 ? error->code : error->status);
-    lua_setfield(L, -2, "code");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_call_error_key);
-    lua_setmetatable(L, -2);
-    return lua_error(L);
-}
-
 int testing_raise(lua_State *L, happn_status status)
 {
     happn_error error = {.status = status};
-    return raise_error(L, &error);
+    return calls_raise(L, &error);
 }
 
 void testing_wait(lua_State *L, struct testing *testing, struct answer *answer)
@@ -116,7 +103,7 @@ void testing_wait(lua_State *L, struct testing *testing, struct answer *answer)
         luaL_error(L, "no answer comes, however long one waits");
     }
     if (answer->error.status != HAPPN_OK) {
-        raise_error(L, &answer->error);
+        calls_raise(L, &answer->error);
     }
 }
 
