@@ -94,6 +94,7 @@ struct scripts {
     bool drain_posted, is_serving, is_watching, is_closing;
     bool is_trial; /* for tools: there is nobody whom a script could hold up */
     struct layer *layers[LAYER_CHAINS];
+    uint64_t relieve_after; /* of the loop's clock: not before that again */
     size_t holds;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -107,6 +108,8 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error);
 void generation_release(struct generation *generation);
 void generation_free(struct generation *generation);
 void scripts_release(struct scripts *scripts);
+/* A call has ended, and memory was refused: when what the scripts keep is still too much after a collection, they are loaded anew. Later. */
+void scripts_relieve(struct scripts *scripts);
 
 /* load.c: runs a script's file, checks what it returns and keeps its functions. */
 struct script *script_load(struct generation *generation, const struct script_entry *entry, happn_error *error);

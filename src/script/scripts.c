@@ -4,6 +4,7 @@
 
 #include "script/scripts.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "core/events.h"
 #include "script/api.h"
@@ -400,7 +401,8 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     return HAPPN_OK;
 }
 
-happn_status scripts_reload(struct scripts *scripts, happn_error *error)
+/* What is handed over may be what was too much: a reload for want of memory does without it. */
+static happn_status reload(struct scripts *scripts, bool needs_state, happn_error *error)
 {
     if (scripts->is_closing) {
         return error_set(error, HAPPN_E_CLOSED, "the server is stopping");
@@ -410,7 +412,7 @@ happn_status scripts_reload(struct scripts *scripts, happn_error *error)
         return HAPPN_E_SCRIPT;
     }
     struct generation *old = scripts->current;
-    if (lifecycle_hand_over(old, generation, error) != HAPPN_OK) {
+    if (lifecycle_hand_over(old, generation, error) != HAPPN_OK && needs_state) {
         generation_free(generation);
         return HAPPN_E_SCRIPT;
     }
@@ -422,6 +424,42 @@ happn_status scripts_reload(struct scripts *scripts, happn_error *error)
         serve(scripts);
     }
     return HAPPN_OK;
+}
+
+happn_status scripts_reload(struct scripts *scripts, happn_error *error)
+{
+    return reload(scripts, true, error);
+}
+
+/* -- when memory stays full: one script that keeps too much would be the end of all others -- */
+
+enum { RELIEVE_MS = 10000 };
+
+static void relieve(void *arg)
+{
+    struct scripts *scripts = arg;
+    struct vm *vm = scripts->current != NULL ? &scripts->current->vm : NULL;
+    if (vm != NULL && vm->was_full && !scripts->is_closing) {
+        vm->was_full = false;
+        lua_gc(vm->L, LUA_GCCOLLECT);
+        if (vm->used > vm->limit / 4 * 3) {
+            happn_error error = {0};
+            log_write(scripts->core->log, LOG_ERROR, "script", "the scripts keep %zu of %zu bytes: they are loaded anew", vm->used, vm->limit);
+            if (reload(scripts, false, &error) != HAPPN_OK) {
+                log_write(scripts->core->log, LOG_ERROR, "script", "the old scripts stay: %s", error.message);
+            }
+        }
+    }
+    scripts_release(scripts);
+}
+
+void scripts_relieve(struct scripts *scripts)
+{
+    uint64_t now = loop_ticks(scripts->core->loop);
+    if (now >= scripts->relieve_after && !scripts->is_closing && loop_post(scripts->core->loop, relieve, scripts) == HAPPN_OK) {
+        scripts->relieve_after = now + RELIEVE_MS;
+        scripts->holds++;
+    }
 }
 
 static bool cancel_one(struct generation *generation)

@@ -193,6 +193,9 @@ void task_release(struct task *task)
     task->http = NULL;
     task->next = generation->pool;
     generation->pool = task;
+    if (generation->vm.was_full && generation == generation->scripts->current) {
+        scripts_relieve(generation->scripts);
+    }
     generation_release(generation);
 }
 

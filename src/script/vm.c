@@ -86,7 +86,9 @@ static void *allocate(void *context, void *ptr, size_t old_size, size_t size)
         return NULL;
     }
     bool is_too_long = is_text && size > vm->max_text + TEXT_HEAD && !vm->is_given;
-    if (is_too_long || (size > old_size && size - old_size > vm->limit - vm->used)) {
+    bool is_full = size > old_size && size - old_size > vm->limit - vm->used;
+    if (is_too_long || is_full) {
+        vm->was_full = vm->was_full || is_full;
         return refuse_block(vm);
     }
     if (size > LARGE_BLOCK) {

@@ -31,6 +31,7 @@ struct vm {
     size_t used, limit;
     size_t max_text;     /* of a text that a script makes */
     size_t huge;         /* very large blocks that exist */
+    bool was_full;       /* memory was refused, since somebody last asked */
     bool is_given;       /* the text being made is no script's: it may be as large as a message */
     struct budget budget;
     int64_t slice_start; /* CPU clock at the first look in this slice, 0 before */

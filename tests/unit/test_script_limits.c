@@ -2,6 +2,8 @@
  * up is what is promised, so that is measured: in CPU time of this thread, many times as much as is promised, since sanitizers are slow. */
 #include <time.h>
 
+#include "base/clock.h"
+#include "script/generation.h"
 #include "script_house.h"
 
 enum { MUCH_TOO_LONG_MS = 1000 };
@@ -225,6 +227,176 @@ static void a_large_document_is_no_text_of_a_script(void **state)
     leave(&peer);
 }
 
+static void what_is_encoded_has_a_limit(void **state)
+{
+    (void)state;
+    struct peer peer;
+    options.memory = 64 << 20;
+    options.instructions = 100000000;
+    use_body("local t = {} for i = 1, 64 do t = { t } end\n"
+             "local ok, why = pcall(happn.json.encode, t) assert(not ok and why:find('nested too deeply'), why)\n"
+             "local wide = {} for i = 1, 100 do wide[i] = ('x'):rep(100000) end\n"
+             "ok, why = pcall(happn.set, '/x', wide) assert(not ok and why:find('data%[11%]: a configured limit was reached'), why)\n"
+             "error('both')");
+    core.limits.message_bytes = 1 << 20;
+    open_scripts();
+    enter(&peer);
+    say(&peer, bad);
+    expect_error(&peer, "ScriptError");
+    expect_part(read_log(), "both");
+    leave(&peer);
+}
+
+/* -- memory that stays full -- */
+
+static void a_state_that_is_full_is_replaced(void **state)
+{
+    (void)state;
+    struct peer peer;
+    clock_freeze(&loop, 1000000);
+    use_body("keep.n = (keep.n or 0) + 1 msg.data.n = keep.n\n"
+             "if msg.data.fill then for i = 1, 1e9 do keep[#keep + 1] = ('x'):rep(50000) .. i end end");
+    open_scripts();
+    options.instructions = UINT64_C(1) << 40;
+    scripts->settings.options.instructions = UINT64_C(1) << 40;
+    enter(&peer);
+    for (uint64_t round = 1; round <= 2; round++) {
+        say(&peer, bad);
+        expect_data(&peer, "{\"n\":1}");
+        say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/bad\",\"data\":{\"fill\":true}}");
+        expect_error(&peer, "ScriptError");
+        expect_part(read_log(), "not enough memory");
+        for (int i = 0; i < 5; i++) {
+            turn();
+        }
+        assert_int_equal(scripts->generations, round + 1);
+        assert_true(scripts->current->vm.used < scripts->current->vm.limit / 4);
+        while (clock_step(&loop, 20000 * round)) {
+            turn();
+        }
+    }
+    expect_part(read_log(), "they are loaded anew");
+    leave(&peer);
+}
+
+/* What is given back is no reason. */
+static void a_state_that_was_full_for_a_moment_stays(void **state)
+{
+    (void)state;
+    struct peer peer;
+    use_body("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(50000) .. i end");
+    open_scripts();
+    scripts->settings.options.instructions = UINT64_C(1) << 40;
+    enter(&peer);
+    say(&peer, bad);
+    expect_error(&peer, "ScriptError");
+    for (int i = 0; i < 5; i++) {
+        turn();
+    }
+    assert_int_equal(scripts->generations, 1);
+    leave(&peer);
+}
+
+/* -- time -- */
+
+static void cpu_time_is_counted_and_waiting_is_not(void **state)
+{
+    (void)state;
+    struct peer peer;
+    options.instructions = UINT64_C(1) << 50; /* only the clock can tell */
+    options.layer_cpu = 20;
+    clock_freeze(&loop, 1000000);
+    use_body("if msg.data.wait then happn.sleep(1000) return end\nwhile true do end");
+    open_scripts();
+    enter(&peer);
+    say(&peer, bad);
+    expect_error(&peer, "ScriptError");
+    expect_part(read_log(), stopped);
+    say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/bad\",\"data\":{\"wait\":true}}");
+    for (double begun = cpu_ms(); cpu_ms() - begun < 40;) {
+        turn(); /* this thread works on, but not for the call */
+    }
+    while (clock_step(&loop, 2000)) {
+        turn();
+    }
+    expect_data(&peer, "{\"wait\":true}");
+    leave(&peer);
+}
+
+static void what_cannot_pause_is_stopped_by_the_clock(void **state)
+{
+    static const char *const bodies[] = {
+        "table.sort({ 3, 2, 1 }, function() while true do end end)",
+        "string.gsub('a', 'a', function() while true do end end)",
+        "coroutine.wrap(function() while true do end end)()",
+        "pcall(table.sort, { 3, 2, 1 }, function() pcall(function() while true do end end) end)",
+        "local t = setmetatable({}, { __lt = function() while true do end end }) table.sort({ t, t, t })",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct peer peer;
+        open_core(state);
+        options.instructions = UINT64_C(1) << 50;
+        options.unbroken = 5;
+        use_body(bodies[i]);
+        open_scripts();
+        enter(&peer);
+        say(&peer, bad); /* in one piece */
+        expect_error(&peer, "ScriptError");
+        expect_part(read_log(), stopped);
+        leave(&peer);
+        close_core(state);
+    }
+}
+
+static void threads_are_used_again(void **state)
+{
+    (void)state;
+    struct peer peer;
+    use_body("keep[coroutine.running()] = true local n = 0 for _ in pairs(keep) do n = n + 1 end msg.data.threads = n");
+    open_scripts();
+    enter(&peer);
+    for (int i = 0; i < 50; i++) {
+        say(&peer, bad);
+        expect_data(&peer, "{\"threads\":1}");
+    }
+    leave(&peer);
+}
+
+/* -- the sandbox -- */
+
+/* Whatever a new version of Lua brings must be looked at before scripts have it. */
+static void the_sandbox_is_exactly_this(void **state)
+{
+    (void)state;
+    static const char *const libraries[][2] = {
+        {"_G", "_G assert coroutine debug error getmetatable happn ipairs math next os pairs pcall rawequal rawget rawlen rawset require select setmetatable"
+               " string table tonumber tostring type utf8 xpcall"},
+        {"coroutine", "close create isyieldable resume running status wrap yield"},
+        {"debug", "traceback"},
+        {"os", "clock date difftime time"},
+        {"string", "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper"},
+        {"table", "concat insert move pack remove sort unpack"},
+        {"utf8", "char charpattern codepoint codes len offset"},
+        {"math", "abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min mininteger modf pi rad random randomseed sin sqrt tan tointeger"
+                 " type ult"},
+    };
+    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
+        struct peer peer;
+        char body[512], wanted[600];
+        open_core(state);
+        snprintf(body, sizeof body, "local names = {} for name in pairs(%s) do names[#names + 1] = name end table.sort(names)\nmsg.data = { names = table.concat(names, ' ') }",
+                 libraries[i][0]);
+        use_body(body);
+        open_scripts();
+        enter(&peer);
+        say(&peer, bad);
+        snprintf(wanted, sizeof wanted, "{\"names\":\"%s\"}", libraries[i][1]);
+        expect_data(&peer, wanted);
+        leave(&peer);
+        close_core(state);
+    }
+}
+
 /* -- sort is ours where it is long, or of something that is no plain table -- */
 
 static void sorting_sorts(void **state)
@@ -284,6 +456,13 @@ int main(void)
         cmocka_unit_test(many_values_fit_a_log_line),
         cmocka_unit_test(texts_have_a_limit),
         T(a_large_document_is_no_text_of_a_script),
+        T(what_is_encoded_has_a_limit),
+        T(a_state_that_is_full_is_replaced),
+        T(a_state_that_was_full_for_a_moment_stays),
+        T(cpu_time_is_counted_and_waiting_is_not),
+        cmocka_unit_test(what_cannot_pause_is_stopped_by_the_clock),
+        T(threads_are_used_again),
+        cmocka_unit_test(the_sandbox_is_exactly_this),
         T(sorting_sorts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
