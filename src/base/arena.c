@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
-enum { BLOCK_SIZE = 2048, ALIGN = 16, TAKEN_BYTES = 65536 };
+/* The first block is small: most requests need no more, and a thousand of them may wait for a script. */
+enum { FIRST_SIZE = 512, BLOCK_SIZE = 2048, ALIGN = 16, TAKEN_BYTES = 65536 };
 
 /* One that is longer than BLOCK_SIZE holds a single text, so it may be lent. */
 struct arena_block {
@@ -49,12 +50,22 @@ void arena_reset(struct arena *arena)
     }
     free_chain(keep->older);
     keep->older = NULL;
-    if (keep->size != BLOCK_SIZE) {
+    if (keep->size > BLOCK_SIZE) {
         arena_fini(arena);
         return;
     }
     arena->next = keep->bytes;
     arena->end = keep->bytes + keep->size;
+}
+
+/* A block behind the first is a whole one, so what is reset and used again soon has what it needs. */
+static size_t block_size(const struct arena *arena, size_t need)
+{
+    size_t usual = arena->blocks == NULL ? FIRST_SIZE : BLOCK_SIZE;
+    if (need <= usual) {
+        return usual;
+    }
+    return need > BLOCK_SIZE ? need : BLOCK_SIZE;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -64,7 +75,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         return NULL;
     }
     if ((size_t)(arena->end - arena->next) < need) {
-        size_t room = need > BLOCK_SIZE ? need : BLOCK_SIZE;
+        size_t room = block_size(arena, need);
         struct arena_block *block = memory_alloc(arena->allocator, sizeof *block + room);
         if (block == NULL) {
             return NULL;
