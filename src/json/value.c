@@ -222,13 +222,40 @@ struct str json_string(struct arena *arena, struct str value)
     return str_make(out, len);
 }
 
+/* Up to 15 digits fit into a double, and so does 10^22: one multiplication or division then rounds once, as it should. False: not so simple. */
+static bool simple_number(struct str text, double *out)
+{
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool is_negative = text.len != 0 && text.ptr[0] == '-';
+    size_t digits = 0, point = SIZE_MAX;
+    int64_t number = 0;
+    for (size_t i = is_negative; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '.') {
+            point = digits;
+        } else if (c >= '0' && c <= '9' && digits < 15) {
+            number = number * 10 + (c - '0');
+            digits++;
+        } else {
+            return false;
+        }
+    }
+    double value = (double)number / powers[point == SIZE_MAX ? 0 : digits - point];
+    *out = is_negative ? -value : value;
+    return true;
+}
+
 double json_number(struct str value, double fallback)
 {
     if (json_type_of(value) != JSON_NUMBER) {
         return fallback;
     }
     char digits[64];
+    double simple;
     value = json_trim(value);
+    if (simple_number(value, &simple)) {
+        return simple;
+    }
     size_t len = value.len < sizeof digits ? value.len : sizeof digits - 1;
     memcpy(digits, value.ptr, len);
     digits[len] = '\0';

@@ -33,6 +33,11 @@ struct search_work {
     struct regex_work *regex;
     happn_status status;
     happn_error error;
+    struct {
+        const char *data;       /* NULL: nothing is known */
+        const struct str *name;
+        struct str value;
+    } last; /* the member that was looked for last: {"n": {"$gte": 1, "$lt": 5}} asks for it twice */
 };
 
 bool criteria_match(const struct condition *condition, const struct document *document, struct search_work *work);

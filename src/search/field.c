@@ -114,6 +114,15 @@ static bool walk_array(const struct walk *walk, size_t part, struct str array)
     return false;
 }
 
+struct str field_member(struct str object, struct str name)
+{
+    struct str found = STR_NONE;
+    for (struct json_iter it = json_iter(object); json_next(&it);) {
+        found = json_text_is(it.key, name) ? it.value : found;
+    }
+    return found;
+}
+
 static bool walk_from(const struct walk *walk, size_t part, struct str json)
 {
     while (part < walk->field->count) {
@@ -124,14 +133,10 @@ static bool walk_from(const struct walk *walk, size_t part, struct str json)
         if (type != JSON_OBJECT) {
             return false;
         }
-        struct str found = STR_NONE, name = walk->field->parts[part++];
-        for (struct json_iter it = json_iter(json); json_next(&it);) {
-            found = json_text_is(it.key, name) ? it.value : found;
-        }
-        if (!str_is_set(found)) {
+        json = field_member(json, walk->field->parts[part++]);
+        if (!str_is_set(json)) {
             return false;
         }
-        json = found;
     }
     struct value value = value_of(walk->scratch, json);
     return walk->visit(walk->arg, &value);

@@ -39,6 +39,9 @@ bool field_each(const struct field *field, const struct document *document, stru
 /* The same from a value on, which need not be a document's. */
 bool field_each_below(const struct field *field, struct str json, struct arena *scratch, field_visit visit, void *arg);
 
+/* An object's member, the last of that name; unset when there is none. */
+struct str field_member(struct str object, struct str name);
+
 /* The value to sort by: the first, MISSING when there is none. */
 struct value field_first(const struct field *field, const struct document *document, struct arena *scratch);
 

@@ -119,9 +119,26 @@ static bool visit_element(void *arg, const struct value *value)
     return false;
 }
 
+static struct str member(struct search_work *work, const struct str *name, struct str data)
+{
+    if (work->last.data != data.ptr || work->last.name != name) {
+        work->last.data = data.ptr;
+        work->last.name = name;
+        work->last.value = field_member(data, *name);
+    }
+    return work->last.value;
+}
+
 static bool each(struct test *test, const struct document *document, field_visit how)
 {
-    return field_each(&test->condition->field, document, &test->work->scratch, how, test);
+    const struct field *field = &test->condition->field;
+    bool is_member = field->source == FIELD_DATA && field->count == 1 && json_type_of(document->data) == JSON_OBJECT;
+    if (!is_member) {
+        return field_each(field, document, &test->work->scratch, how, test);
+    }
+    struct str text = member(test->work, field->parts, document->data);
+    struct value value = str_is_set(text) ? value_of(&test->work->scratch, text) : (struct value){.type = VALUE_MISSING};
+    return str_is_set(text) && how(test, &value);
 }
 
 static bool equals_any(struct test *test, const struct document *document)

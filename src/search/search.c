@@ -94,6 +94,7 @@ bool search_matches(const struct search *search, const struct document *document
     if (search == NULL || search->criteria == NULL) {
         return true;
     }
+    work->last.data = NULL;
     bool matches = criteria_match(search->criteria, document, work);
     arena_reset(&work->scratch);
     return matches && work->status == HAPPN_OK;

@@ -225,11 +225,36 @@ static void skipping_never_leaves_the_text(void **state)
     buf_fini(&text);
 }
 
+static void reads_as_the_library(const char *text)
+{
+    double got = json_number(str_of(text), 0), wanted = strtod(text, NULL);
+    if (memcmp(&got, &wanted, sizeof got) != 0) {
+        fail_msg("%s: %.17g, wanted %.17g", text, got, wanted);
+    }
+}
+
+/* To the last bit, whatever the way. */
+static void numbers_are_read_exactly(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"0", "-0", "-0.0", "1", "0.1", "-0.3", "123456789012345", "-999999999999999", "1234567890123456", "9007199254740993",
+                                        "0.000000000000001", "1.00000000000000", "0.1000000000000000055", "2.675", "1e5", "-1.5E-7", "1e308", "4.9e-324"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        reads_as_the_library(texts[i]);
+    }
+    srand(7);
+    for (int i = 0; i < 100000; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s%d%s%.*d", rand() % 2 ? "-" : "", rand() % 1000000, rand() % 3 ? "." : "", 1 + rand() % 9, rand() % 100000);
+        reads_as_the_library(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_and_invalid),      cmocka_unit_test(deep_and_huge),
-        cmocka_unit_test(members_by_name),        cmocka_unit_test(strings_there_and_back),
+        cmocka_unit_test(numbers_are_read_exactly), cmocka_unit_test(members_by_name),        cmocka_unit_test(strings_there_and_back),
         cmocka_unit_test(merges_are_shallow),     cmocka_unit_test(splices_one_member),
         cmocka_unit_test(skipping_ends_where_the_value_does), cmocka_unit_test(skipping_never_leaves_the_text),
     };

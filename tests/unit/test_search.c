@@ -311,6 +311,38 @@ static void texts_compare_by_utf16(void **state)
     assert_true(value_compare_texts(STR_LIT("\xf0\x9f\x98\x80"), STR_LIT("\xe2\x82\xac")) > 0);
 }
 
+/* What was found in one document is not taken for the next one's, though it may lie at the same place. */
+static void one_text_after_another_at_the_same_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        bool matches;
+    } documents[] = {
+        {"{\"n\":3}", true}, {"{\"n\":7}", false}, {"{\"n\":2}", true}, {"{\"m\":3}", false}, {"{\"n\":9,\"n\":3}", true}, {"{\"n\":3,\"n\":9}", false},
+        {"{\"n\":[1,9]}", true}, /* one element is great enough, another one small enough */
+        {"{\"n\":[9,9]}", false}, {"{\"n\":\"3\"}", false}, {"{\"n\":4}", true},
+    };
+    struct arena arena;
+    struct search *search;
+    struct search_work work;
+    happn_error error;
+    char place[64];
+    arena_init(&arena, NULL);
+    search_work_init(&work, NULL);
+    struct search_text text = {.criteria = STR_LIT("{\"n\":{\"$gte\":2,\"$lt\":5},\"m\":{\"$ne\":1}}")};
+    assert_int_equal(search_compile(&arena, &text, &search, &error), HAPPN_OK);
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
+        snprintf(place, sizeof place, "%s", documents[i].data);
+        struct document document = {.path = STR_LIT("/a"), .data = str_of(place)};
+        if (search_matches(search, &document, &work) != documents[i].matches) {
+            fail_msg("%s", documents[i].data);
+        }
+    }
+    search_work_fini(&work);
+    arena_fini(&arena);
+}
+
 #define ON(provider)                                                                          \
     cmocka_unit_test_setup_teardown(recommended, set_up_##provider, tear_down),               \
         cmocka_unit_test_setup_teardown(counts, set_up_##provider, tear_down),                \
@@ -323,7 +355,8 @@ static void texts_compare_by_utf16(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), cmocka_unit_test(texts_compare_by_utf16)};
+    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), cmocka_unit_test(texts_compare_by_utf16),
+                                       cmocka_unit_test(one_text_after_another_at_the_same_place)};
     vectors = read_file("search.json");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free((char *)vectors.ptr);
