@@ -224,13 +224,13 @@ static void on_visit(uv_stream_t *server, int status)
 
 /* -- the socket -- */
 
-/* Does anybody listen there? */
+/* Does anybody listen there? One who takes nobody does, too. */
 static bool is_taken(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    bool taken = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    bool taken = fd >= 0 && (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN);
     if (fd >= 0) {
         close(fd);
     }

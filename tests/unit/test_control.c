@@ -85,6 +85,29 @@ static void expect(int fd, const char *wanted)
     assert_non_null(strstr(text, wanted));
 }
 
+/* Somebody listens there and takes nobody, so whoever connects would have to wait. */
+static void a_server_that_hangs_does_not_hold_up_another_one(void **state)
+{
+    void *mailbox = NULL;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/happn-control-%d.sock", (int)getpid());
+    int hanging = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting[8], count = 0;
+    assert_int_equal(bind(hanging, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(hanging, 0), 0);
+    do {
+        assert_true(count < 8);
+        waiting[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    } while (connect(waiting[count++], (struct sockaddr *)&address, sizeof address) == 0);
+    (void)state;
+    open_service(&mailbox); /* without a control socket */
+    for (int i = 0; i < count; i++) {
+        close(waiting[i]);
+    }
+    close(hanging);
+    happn_mailbox_close(mailbox);
+    assert_int_equal(unlink(address.sun_path), 0);
+}
+
 static void one_after_the_other_is_answered(void **state)
 {
     (void)state;
@@ -147,6 +170,7 @@ static void who_leaves_before_the_answer_harms_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_that_hangs_does_not_hold_up_another_one),
         cmocka_unit_test_setup_teardown(one_after_the_other_is_answered, open_service, close_service),
         cmocka_unit_test_setup_teardown(who_comes_when_all_places_are_taken_has_the_next_free_one, open_service, close_service),
         cmocka_unit_test_setup_teardown(who_asks_and_does_not_read_is_cut_off, open_service, close_service),
