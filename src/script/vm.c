@@ -11,7 +11,8 @@
  * The CPU clock is looked at whenever ten thousand steps have been taken, wherever they were: work in C that has charged so many
  * arms the hook for the next instruction, and looks for itself when it goes on for long. Single instructions that take long (two
  * texts of megabytes compared, `next` in an emptied table) are found by a clock that costs little: while very large blocks exist
- * the hook ticks more often, and once a tick was late it comes at every instruction.
+ * the hook ticks more often, and where the CPU clock agrees that steps take long, at the next instruction. A late tick alone says nothing: the
+ * machine may have had other things to do.
  *
  * Slices: what can go on later is interrupted after a millisecond, so that the loop has its turn; the hook yields, which Lua allows where
  * the running thread is the task's own and no C function stands between. Elsewhere (a comparator of table.sort, a coroutine of the
@@ -30,7 +31,7 @@
 
 #include "base/error.h"
 
-enum { HOOK_INTERVAL = 1000, SHORT_INTERVAL = 20, STEPS_A_CLOCK = 10000, STEPS_IN_C = 100000, LATE_NS = 300000 };
+enum { HOOK_INTERVAL = 1000, SHORT_INTERVAL = 20, STEPS_A_CLOCK = 10000, STEPS_IN_C = 100000, LATE_NS = 300000, SLOW_STEP_NS = 200 };
 enum { MAX_TEXT = 8 << 20, TEXT_HEAD = 64 }; /* of a text that a script makes; what is before its bytes */
 enum { LARGE_BLOCK = 4096, HUGE_BLOCK = 1 << 19, BYTES_A_STEP = 64, BYTES_A_COLLECTION_STEP = 16 };
 /* A slice ends by the CPU clock; on a machine whose clock is coarse by the instructions. */
@@ -150,7 +151,7 @@ static void begin_slice(struct vm *vm, struct budget budget)
     vm->budget = budget;
     vm->slice_steps = budget.steps;
     vm->slice_start = 0;
-    vm->seen = 0;
+    vm->seen = vm->cpu_seen = 0;
     vm->unseen = 0;
 }
 
@@ -170,7 +171,7 @@ void vm_enter(struct vm *vm, lua_State *thread, struct budget budget)
     vm->killed = vm->is_paused = vm->is_late = vm->is_given = false;
     vm->armed = NULL;
     vm->running = vm->own_thread = thread;
-    vm->slice_start = vm->huge != 0 ? cpu_now() : 0; /* its first instruction may be a long one */
+    vm->slice_start = vm->cpu_seen = vm->huge != 0 ? cpu_now() : 0; /* its first instruction may be a long one */
     watch(vm, thread);
 }
 
@@ -214,7 +215,9 @@ enum need { GO_ON, PAUSE, STOP };
 /* Never in a call that ends before the first tick. */
 static enum need look_at_clock(struct vm *vm, bool can_pause)
 {
-    int64_t now = cpu_now();
+    int64_t now = cpu_now(), since = vm->cpu_seen != 0 ? now - vm->cpu_seen : 0;
+    vm->is_late = since > LATE_NS && since > (int64_t)vm->unseen * SLOW_STEP_NS;
+    vm->cpu_seen = now;
     vm->unseen = 0;
     if (vm->slice_start == 0) {
         vm->slice_start = now;
@@ -232,10 +235,9 @@ static enum need look_at_clock(struct vm *vm, bool can_pause)
 /* The cheap clock tells when the dear one is worth a look. */
 static bool is_time_to_look(struct vm *vm)
 {
-    int64_t now = clock_now(CLOCK_MONOTONIC);
-    vm->is_late = vm->is_late || (vm->seen != 0 && now - vm->seen > LATE_NS);
+    int64_t now = clock_now(CLOCK_MONOTONIC), before = vm->seen;
     vm->seen = now;
-    return vm->is_late || vm->unseen >= STEPS_A_CLOCK || vm->slice_start == 0;
+    return vm->is_late || (before != 0 && now - before > LATE_NS) || vm->unseen >= STEPS_A_CLOCK || vm->slice_start == 0;
 }
 
 static void tell_line(lua_State *L, const struct vm *vm, lua_Debug *where)

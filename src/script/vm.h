@@ -37,9 +37,10 @@ struct vm {
     int64_t slice_start; /* CPU clock at the first look in this slice, 0 before */
     int64_t slice_steps; /* what the budget had when it began */
     int64_t seen;        /* the cheap clock at the last tick */
-    size_t unseen;       /* steps since the CPU clock was looked at */
+    int64_t cpu_seen;    /* the CPU clock when it was looked at last, 0: not in this slice */
+    size_t unseen;       /* steps since then */
     lua_State *armed;    /* its hook fires at the next instruction */
-    bool is_late;        /* single instructions take long: it always does */
+    bool is_late;        /* single instructions take long: it fires at every one */
     bool is_alone;       /* nobody is served yet: a stretch may take all of its budget */
     bool may_pause;      /* the call can go on later: a long stretch is cut into slices */
     int64_t unbroken_ns; /* how long a stretch that cannot be cut may take */
