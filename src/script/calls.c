@@ -43,6 +43,23 @@ static void add_list(struct buf *out, const struct reply *reply, bool paths_only
     buf_add_char(out, ']');
 }
 
+void call_fail(struct call *call, const happn_error *error)
+{
+    call->status = error->status;
+    buf_clear(&call->result);
+    buf_add(&call->result, error, sizeof *error);
+}
+
+/* Without memory for all of it, or with a limit of messages that is shorter, the status alone is left. */
+static happn_error call_error(const struct call *call)
+{
+    happn_error error = {.status = call->status};
+    if (call->result.status == HAPPN_OK && call->result.len == sizeof error) {
+        memcpy(&error, call->result.ptr, sizeof error);
+    }
+    return error;
+}
+
 static void keep_reply(const struct request *request, struct buf *unused)
 {
     (void)unused;
@@ -50,10 +67,10 @@ static void keep_reply(const struct request *request, struct buf *unused)
     const struct reply *reply = &request->reply;
     struct buf *out = &task->call.result;
     buf_clear(out);
-    task->call.error = (happn_error){.status = HAPPN_OK};
+    task->call.status = HAPPN_OK;
     switch (reply->kind) {
     case REPLY_ERROR:
-        task->call.error = request->error;
+        call_fail(&task->call, &request->error);
         break;
     case REPLY_DOCUMENT:
         add_meta(out, &reply->document);
@@ -69,8 +86,10 @@ static void keep_reply(const struct request *request, struct buf *unused)
     default:
         buf_add_str(out, str_is_set(reply->data) ? reply->data : STR_LIT("null"));
     }
-    if (out->status != HAPPN_OK) {
-        error_set(&task->call.error, out->status, "the answer is too large: %s", happn_status_text(out->status));
+    if (task->call.status == HAPPN_OK && out->status != HAPPN_OK) {
+        happn_error error = {0};
+        error_set(&error, out->status, "the answer is too large: %s", happn_status_text(out->status));
+        call_fail(&task->call, &error);
     }
     task->call.is_done = true;
 }
@@ -175,7 +194,7 @@ void calls_begin(struct task *task)
         task->call.request = NULL;
     }
     task->call.is_sleep = task->call.is_stream = task->call.is_done = task->call.together_failed = false;
-    task->call.error.status = HAPPN_OK;
+    task->call.status = HAPPN_OK;
 }
 
 /* Everything that can raise is done before a request is taken. */
@@ -270,8 +289,9 @@ struct str calls_answer(lua_State *L)
         luaL_error(L, "this coroutine belongs to another call");
     }
     call->is_done = false;
-    if (!call->is_sleep && call->error.status != HAPPN_OK) {
-        calls_raise(L, &call->error);
+    if (!call->is_sleep && call->status != HAPPN_OK) {
+        happn_error error = call_error(call);
+        calls_raise(L, &error);
     }
     return buf_str(&call->result);
 }

@@ -12,6 +12,8 @@ void calls_install(lua_State *L);
 struct task *calls_task(lua_State *L, const char *name);
 /* It is about to wait for something new. */
 void calls_begin(struct task *task);
+/* What it waited for has failed. The error lies where the answer would, because most calls never have one. */
+void call_fail(struct call *call, const happn_error *error);
 /* It goes on: what it has waited for, as JSON text. Raises what went wrong. */
 struct str calls_answer(lua_State *L);
 

@@ -48,6 +48,12 @@ struct watched {
 
 /* -- the loop and curl -- */
 
+static void fail_fetch(struct call *call, happn_error *error)
+{
+    snprintf(error->name, sizeof error->name, "HttpError");
+    call_fail(call, error);
+}
+
 static void finish_fetch(struct fetch *fetch, CURLcode code)
 {
     struct call *call = &fetch->task->call;
@@ -60,8 +66,9 @@ static void finish_fetch(struct fetch *fetch, CURLcode code)
         const char *why = fetch->body.status != HAPPN_OK ? "the answer is too large: max says how many bytes it may have"
                           : fetch->error[0] != '\0'      ? fetch->error
                                                          : curl_easy_strerror(code);
-        error_set(&call->error, HAPPN_E_IO, "%s: %s", fetch->what, why);
-        snprintf(call->error.name, sizeof call->error.name, "HttpError");
+        happn_error error = {0};
+        error_set(&error, HAPPN_E_IO, "%s: %s", fetch->what, why);
+        fail_fetch(call, &error);
     }
     call->is_done = true;
     task_wake(fetch->task);
@@ -495,8 +502,9 @@ static void ask_stand_in(lua_State *L, struct fetch *fetch)
     const struct scripts_options *options = &fetch->task->scripts->settings.options;
     struct call *call = &fetch->task->call;
     struct str json = value_encode(L, 1, "options");
-    if (options->outside(options->outside_arg, json, &fetch->status, &fetch->head, &fetch->body, &call->error) != HAPPN_OK) {
-        snprintf(call->error.name, sizeof call->error.name, "HttpError");
+    happn_error error = {0};
+    if (options->outside(options->outside_arg, json, &fetch->status, &fetch->head, &fetch->body, &error) != HAPPN_OK) {
+        fail_fetch(call, &error);
     }
     call->is_done = true;
 }

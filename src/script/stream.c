@@ -29,6 +29,13 @@ static struct task *task_at(lua_State *L, const char *key, const char *name)
 
 /* -- the core's side -- */
 
+static void fail_writer(struct task *writer, happn_status status)
+{
+    happn_error error = {0};
+    error_set(&error, status, "the client has left, or its answer has ended");
+    call_fail(&writer->call, &error);
+}
+
 /* Functions of the script that write to the answer beside the route's own: they go on, or are told that nobody reads it any more. */
 static void wake_writers(struct task *task, happn_status status)
 {
@@ -39,7 +46,7 @@ static void wake_writers(struct task *task, happn_status status)
             one->call.is_stream = false;
             one->call.is_done = true;
             if (status != HAPPN_OK) {
-                error_set(&one->call.error, status, "the client has left, or its answer has ended");
+                fail_writer(one, status);
             }
             task_wake(one);
         }

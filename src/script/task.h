@@ -19,7 +19,7 @@ struct call {
     struct task *stream;     /* whose answer that is; only while is_stream */
     bool is_sleep, is_done;
     uint64_t sleep_ms;
-    happn_error error;       /* status OK: result is JSON text */
+    happn_status status;     /* OK: result is JSON text; otherwise what call_fail was told, as far as there was memory */
     struct buf result;
 };
 

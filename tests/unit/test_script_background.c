@@ -327,6 +327,32 @@ static void an_event_as_large_as_a_message_may_be_is_heard(void **state)
     leave(&peer);
 }
 
+/* Another call follows: its answer has nothing of the error. */
+static void expect_call_error(const char *members)
+{
+    script("e.lua", "local function try(path) local ok, e = pcall(happn.set, path, { v = 1 }); return e end\n"
+                    "return { ['GET /e'] = function() local e = try('/a*'); local after = try('/a')\n"
+                    "  return { name = e.name, whole = e.message:find('Bad path', 1, true) == 1, code = math.type(e.code), v = after.v } end }");
+    routes[0] = (struct script_entry){.file = "e.lua", .mount = ""};
+    options.route_count = 1;
+    open_scripts();
+    expect_members(str_of(ask("GET", "/e", NULL, NULL).answer), members);
+}
+
+static void a_call_that_fails_says_why(void **state)
+{
+    (void)state;
+    expect_call_error("{\"name\":\"Error\",\"whole\":true,\"code\":\"integer\",\"v\":1}");
+}
+
+/* The error lies where the answer would; where messages are so short that it has no room, its kind is left. */
+static void a_call_that_fails_says_its_kind_at_least(void **state)
+{
+    (void)state;
+    core.limits.message_bytes = sizeof(happn_error) - 1;
+    expect_call_error("{\"name\":\"BadPath\",\"whole\":false,\"code\":\"integer\",\"v\":1}");
+}
+
 static void only_trusted_scripts_have_the_system(void **state)
 {
     (void)state;
@@ -499,6 +525,8 @@ int main(void)
         T(shared_values_survive_and_expire),
         T(many_small_shared_values_count_with_all_they_cost),
         T(an_event_as_large_as_a_message_may_be_is_heard),
+        T(a_call_that_fails_says_why),
+        T(a_call_that_fails_says_its_kind_at_least),
         T(only_trusted_scripts_have_the_system),
         T(the_rest_of_the_store_can_be_called),
         T(scripts_without_anything_to_do_are_a_mistake),
