@@ -94,6 +94,18 @@ static int gone(lua_State *L)
     return luaL_error(L, "the client has left");
 }
 
+/* The call whose answer it is waits for its reader, and so do functions that a call has begun by happn.spawn or, for its own answer, by
+ * happn.together. Others (a route that tells many readers, a listener, a timer) do not: one who does not read must not keep them from the
+ * rest, and what may wait for him has a limit. */
+static bool waits_for_reader(const struct task *writer, const struct task *answer)
+{
+    bool is_spawned = writer->work.parent == NULL && writer->work.is_begun;
+    while (writer->work.parent != NULL) {
+        writer = writer->work.parent;
+    }
+    return writer == answer || is_spawned;
+}
+
 /* A long answer may go on for as long as it is read: each part has the time of one call. */
 static int write_part(lua_State *L, struct task *task, struct str part)
 {
@@ -109,7 +121,7 @@ static int write_part(lua_State *L, struct task *task, struct str part)
     if (status != HAPPN_OK && status != HAPPN_PENDING) {
         return luaL_error(L, "%s", happn_status_text(status));
     }
-    if (status == HAPPN_OK) {
+    if (status == HAPPN_OK || !waits_for_reader(vm_of(L)->task, task)) {
         lua_pushboolean(L, 1);
         return 1;
     }
