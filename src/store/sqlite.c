@@ -12,7 +12,7 @@
  * under way; `unfinished` counts those by path, and reads of such a path queue up behind them. So a client that got
  * its answer reads what it wrote, and one that did not wait reads it in its order. Patterns and searches are answered there, too, while
  * the thread has nothing to do, as long as they are brief: a few documents, by an index where there are criteria. One that turns out to be
- * longer begins anew on the thread, so the loop has lost less than a millisecond; and only the first of a turn is tried: where more than one
+ * longer begins anew on the thread, so the loop has lost two milliseconds at most; and only the first of a turn is tried: where more than one
  * comes in a turn the thread does them together, beside the loop.
  *
  * Promised: operations take effect in the order of submission; when done() says OK, it is committed (with `sync`, on
