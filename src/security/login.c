@@ -112,6 +112,13 @@ static struct str write_token(struct happn_login *login)
     return copy;
 }
 
+static const char kept_in[] = "use of _ADMIN credentials over the network is disabled";
+
+static bool must_stay_in(const struct security *security, struct str username, bool is_local)
+{
+    return security->settings.admin_stays_in && !is_local && str_is(username, ADMIN_NAME);
+}
+
 static const char wrong_address[] = "Source address access restricted";
 
 /* Some profiles let in from a few addresses only. */
@@ -143,7 +150,7 @@ static void admit_new(struct happn_login *login, struct user *user)
 /* --- by token */
 
 static happn_status check_token(struct security *security, const struct token *token, const struct user *user, enum session_type type,
-                                happn_error *error)
+                                bool is_local, happn_error *error)
 {
     const struct policy *policy = &token->policy[type];
     if (security_is_revoked(security, token->id)) {
@@ -151,6 +158,9 @@ static happn_status check_token(struct security *security, const struct token *t
     }
     if (user == NULL) {
         return deny(error, 401, "Invalid credentials");
+    }
+    if (must_stay_in(security, user->name, is_local)) {
+        return deny(error, 403, kept_in);
     }
     struct arena arena;
     arena_init(&arena, security->allocator);
@@ -180,7 +190,7 @@ struct identity *login_by_token(struct security *security, struct arena *arena, 
         return NULL;
     }
     struct user *user = directory_user(&security->directory, token->username);
-    if (check_token(security, token, user, type, error) != HAPPN_OK) {
+    if (check_token(security, token, user, type, false, error) != HAPPN_OK) {
         return NULL;
     }
     if (!policy_admits_address(&token->policy[type], address)) {
@@ -205,7 +215,7 @@ static void by_token(struct happn_login *login, struct str text)
         return;
     }
     struct user *user = directory_user(&security->directory, token->username);
-    if (check_token(security, token, user, login->type, &login->error) != HAPPN_OK) {
+    if (check_token(security, token, user, login->type, login->is_local, &login->error) != HAPPN_OK) {
         finish(login);
         return;
     }
@@ -347,7 +357,7 @@ static void by_digest(struct happn_login *login, struct str digest)
 
 static bool is_kept_out(const struct happn_login *login)
 {
-    return login->security->settings.admin_stays_in && !login->is_local && str_is(login->username, ADMIN_NAME);
+    return must_stay_in(login->security, login->username, login->is_local);
 }
 
 bool login_may_try(struct happn_login *login)
@@ -372,7 +382,7 @@ static void by_name(struct happn_login *login)
     } else if (may_be_locked(login) && lockout_is_locked(&security->lockout, login->username, login->address, now)) {
         refuse(login, 403, "Account locked out");
     } else if (is_kept_out(login)) {
-        refuse(login, 403, "use of _ADMIN credentials over the network is disabled");
+        refuse(login, 403, kept_in);
     } else if (str_is(login->username, ANONYMOUS_NAME)) {
         struct user *user = directory_user(&login->security->directory, login->username);
         if (!login->security->settings.admits_anonymous || user == NULL) {
@@ -447,7 +457,7 @@ void happn_login_accept(happn_login *login, const char *username)
     login->username = str_is_set(name) ? security_user_name(security, login->arena, name) : STR_NONE;
     struct user *user = str_is_set(login->username) ? directory_user(&security->directory, login->username) : NULL;
     if (is_kept_out(login)) {
-        refuse(login, 403, "use of _ADMIN credentials over the network is disabled");
+        refuse(login, 403, kept_in);
     } else if (user == NULL) {
         refuse(login, 401, "Invalid credentials");
     } else {

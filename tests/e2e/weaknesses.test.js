@@ -4,6 +4,7 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const WebSocket = require('ws');
 const { ask, Admin, startSecured } = require('./support/admin');
@@ -58,6 +59,23 @@ test('disableDefaultAdminNetworkConnections is decided by the connection, whatev
     raw.close();
   }
   assert.equal((await loginOver(closed.port, { username: '_ADMIN', password: 'secret' })).status, 403);
+});
+
+test('disableDefaultAdminNetworkConnections counts for tokens that the administrator got before, too', async (t) => {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'happn-kept-in-')), 'data.db');
+  const open = await startSecured({}, {}, ['--file', file]);
+  const { token } = await Admin.login(open.port);
+  await open.stop();
+  const closed = await startSecured({}, { disableDefaultAdminNetworkConnections: true }, ['--file', file]);
+  t.after(() => closed.stop());
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await ask(closed.port, 'POST', '/_admin/listUsers', { headers, body: '{}' })).status, 403);
+  assert.equal((await ask(closed.port, 'GET', '/nothing', { headers })).status, 403);
+  const raw = await Raw.open(closed.port);
+  const reply = await raw.call('login', { token, info: {} });
+  assert.equal(reply._meta.status, 'error');
+  assert.equal(reply._meta.error.message, 'use of _ADMIN credentials over the network is disabled');
+  raw.close();
 });
 
 test('a token in the query can be switched off; passwords come in the body', async (t) => {
