@@ -59,7 +59,7 @@ function happn_test.http(method, path, body, headers) end
 ---@param duration happn.Duration
 function happn_test.advance(duration) end
 
----Stands in for all other servers that scripts ask by `happn.http`: `fn(request)` returns a value, or status, body and headers.
+---Stands in for all other servers that scripts ask by `happn.http`: `fn(request)` returns a value, or status, body and headers. It may wait.
 ---@param fn function
 function happn_test.on_http(fn) end
 

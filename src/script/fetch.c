@@ -34,6 +34,7 @@ struct fetch {
     struct buf sent;        /* the body of the request */
     struct buf head, body;  /* of the answer */
     long status;
+    bool is_asked;          /* the stand-in, which has not answered yet */
     char what[200];         /* "GET https://...", for errors */
     char error[CURL_ERROR_SIZE];
 };
@@ -215,6 +216,10 @@ void fetch_drop(struct fetch *fetch)
 {
     if (fetch == NULL) {
         return;
+    }
+    if (fetch->is_asked) {
+        const struct script_outside *outside = fetch->task->scripts->settings.options.outside;
+        outside->drop(outside->arg, fetch);
     }
     if (fetch->easy != NULL) {
         curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
@@ -496,18 +501,53 @@ static struct fetch *new_fetch(struct task *task)
     return fetch;
 }
 
-/* Nobody is asked: the answer is there at once. */
-static void ask_stand_in(lua_State *L, struct fetch *fetch)
+/* -- who stands in for other servers -- */
+
+static void ask_stand_in(lua_State *L, struct fetch *fetch, const struct script_outside *outside)
 {
-    const struct scripts_options *options = &fetch->task->scripts->settings.options;
     struct call *call = &fetch->task->call;
     struct str json = value_encode(L, 1, "options");
     happn_error error = {0};
-    if (options->outside(options->outside_arg, json, &fetch->status, &fetch->head, &fetch->body, &error) != HAPPN_OK) {
+    fetch->is_asked = outside->ask(outside->arg, fetch, json, option_timeout(L), &error) == HAPPN_OK;
+    if (!fetch->is_asked) {
         fail_fetch(call, &error);
+        call->is_done = true;
     }
-    call->is_done = true;
 }
+
+static void end_asking(struct fetch *fetch)
+{
+    fetch->is_asked = false;
+    fetch->task->call.is_done = true;
+    task_wake(fetch->task);
+}
+
+void fetch_answer(struct fetch *fetch, long status, struct str head, struct str body)
+{
+    fetch->status = status;
+    buf_add_str(&fetch->head, head);
+    buf_add_str(&fetch->body, body);
+    if (fetch->head.status != HAPPN_OK || fetch->body.status != HAPPN_OK) {
+        fetch_refuse(fetch, "the answer is too large: max says how many bytes it may have");
+    } else {
+        end_asking(fetch);
+    }
+}
+
+void fetch_refuse(struct fetch *fetch, const char *why)
+{
+    happn_error error = {0};
+    error_set(&error, HAPPN_E_IO, "%s", why);
+    fail_fetch(&fetch->task->call, &error);
+    end_asking(fetch);
+}
+
+const char *fetch_what(const struct fetch *fetch)
+{
+    return fetch->what;
+}
+
+/* -- the functions -- */
 
 /* The options are at 1. What raises leaves the fetch to the task, which drops it with the next call or at its end. */
 static int send_request(lua_State *L)
@@ -530,7 +570,7 @@ static int send_request(lua_State *L)
     fetch->fetcher->count++;
     set_up(L, fetch);
     if (task->scripts->settings.options.outside != NULL) {
-        ask_stand_in(L, fetch);
+        ask_stand_in(L, fetch, task->scripts->settings.options.outside);
     } else {
         curl_multi_add_handle(fetch->fetcher->multi, easy);
     }

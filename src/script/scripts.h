@@ -19,8 +19,15 @@ struct script_entry {
     bool is_trusted;         /* it may use happn.system, and its timers and listeners have all rights */
 };
 
-/* Stands in for all other servers, in tests. request is the JSON of what happn.http.request takes; head gets lines "Name: value\r\n". */
-typedef happn_status (*script_outside_fn)(void *arg, struct str request, long *status, struct buf *head, struct buf *body, happn_error *error);
+struct fetch;
+
+/* Stands in for all other servers, in tests. ask is given the JSON of what happn.http.request takes, and answers later, in a turn of the loop's thread
+ * between two of its own, by fetch_answer or fetch_refuse (fetch.h); or it fails at once. drop: nobody waits for that answer any more. */
+struct script_outside {
+    happn_status (*ask)(void *arg, struct fetch *fetch, struct str request, uint64_t timeout_ms, happn_error *error);
+    void (*drop)(void *arg, struct fetch *fetch);
+    void *arg;
+};
 
 /* Zero means the default. Time is CPU time of the script for `cpu`, time on the clock for `wall`, in milliseconds. */
 struct scripts_options {
@@ -36,8 +43,7 @@ struct scripts_options {
     size_t shared;              /* bytes of happn.shared: 16 MiB */
     void (*on_line)(void *arg, const char *file, int line); /* for coverage: told before each line of Lua; NULL */
     void *on_line_arg;
-    script_outside_fn outside; /* NULL: happn.http asks real servers */
-    void *outside_arg;
+    const struct script_outside *outside; /* NULL: happn.http asks real servers */
     const struct script_entry *inbound, *outbound, *routes;
     const struct script_entry *others; /* neither layers nor routes: timers, listeners, system events, logins */
     size_t inbound_count, outbound_count, route_count, other_count;

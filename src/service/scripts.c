@@ -48,8 +48,7 @@ happn_status service_open_scripts(happn_service *service, happn_error *error)
                                       .shared = (size_t)config->script_shared,
                                       .on_line = service->on_line,
                                       .on_line_arg = service->on_line_arg,
-                                      .outside = service->outside,
-                                      .outside_arg = service->outside_arg};
+                                      .outside = service->outside};
     fill(entries, &config->inbound);
     fill(entries + config->inbound.count, &config->outbound);
     fill(entries + config->inbound.count + config->outbound.count, &config->routes);

@@ -38,8 +38,7 @@ struct happn_service {
     struct audit *audit;
     void (*on_line)(void *arg, const char *file, int line); /* of scripts, for coverage; NULL: nobody wants to know */
     void *on_line_arg;
-    script_outside_fn outside; /* in place of other servers, for tests; NULL: they are asked */
-    void *outside_arg;
+    const struct script_outside *outside; /* in place of other servers, for tests; NULL: they are asked */
     happn_auth_fn auth; /* the host's own way to log in */
     void *auth_arg;
     struct core_stats told; /* the counters when somebody last asked */

@@ -45,17 +45,24 @@ static const char *options_at(lua_State *L, struct testing *testing, int index)
     return testing_json(L, testing, index, "options").ptr;
 }
 
-static void finish(lua_State *L, happn_status status, struct answer *answer)
+/* A verb has begun, or could not. */
+static int finish(lua_State *L, happn_status status, struct answer *answer, lua_KFunction push)
 {
-    if (status != HAPPN_OK) {
-        testing_raise(L, status);
-    }
-    testing_wait(L, testing_of(L), answer);
+    return status != HAPPN_OK ? testing_raise(L, status) : testing_wait_then(L, testing_of(L), answer, push);
+}
+
+static int push_nothing(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)testing_answered(L, context);
+    return 0;
 }
 
 /* The document and its _meta. */
-static int push_document(lua_State *L, const struct answer *answer)
+static int push_document(lua_State *L, int status, lua_KContext context)
 {
+    const struct answer *answer = testing_answered(L, context);
+    (void)status;
     testing_push_json(L, buf_str(&answer->data));
     testing_push_json(L, buf_str(&answer->meta));
     return 2;
@@ -66,12 +73,11 @@ static int guest_get(lua_State *L)
     happn_client *client = check_guest(L);
     const char *path = check_path(L), *options = options_at(L, testing_of(L), 3);
     struct answer *answer = testing_answer(L, testing_of(L));
-    finish(L, happn_client_get(client, path, options, testing_take_result, answer), answer);
-    return push_document(L, answer);
+    return finish(L, happn_client_get(client, path, options, testing_take_result, answer), answer, push_document);
 }
 
 /* options NULL: those at 4. */
-static struct answer *set(lua_State *L, const char *options)
+static int set(lua_State *L, const char *options, lua_KFunction push)
 {
     happn_client *client = check_guest(L);
     const char *path = check_path(L);
@@ -79,20 +85,25 @@ static struct answer *set(lua_State *L, const char *options)
     luaL_checkany(L, 3);
     struct str json = testing_json(L, testing_of(L), 3, "data");
     struct answer *answer = testing_answer(L, testing_of(L));
-    finish(L, happn_client_set(client, path, json.ptr, json.len, options, testing_take_result, answer), answer);
-    return answer;
+    return finish(L, happn_client_set(client, path, json.ptr, json.len, options, testing_take_result, answer), answer, push);
 }
 
 static int guest_set(lua_State *L)
 {
-    return push_document(L, set(L, NULL));
+    return set(L, NULL, push_document);
 }
 
 /* Sent to subscribers, not stored. */
 static int guest_publish(lua_State *L)
 {
-    (void)set(L, "{\"noStore\":true}");
-    return 0;
+    return set(L, "{\"noStore\":true}", push_nothing);
+}
+
+static int push_removed(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    lua_pushinteger(L, json_int(json_get(buf_str(&testing_answered(L, context)->data), "removed"), 0));
+    return 1;
 }
 
 static int guest_remove(lua_State *L)
@@ -100,8 +111,13 @@ static int guest_remove(lua_State *L)
     happn_client *client = check_guest(L);
     const char *path = check_path(L), *options = options_at(L, testing_of(L), 3);
     struct answer *answer = testing_answer(L, testing_of(L));
-    finish(L, happn_client_remove(client, path, options, testing_take_result, answer), answer);
-    lua_pushinteger(L, json_int(json_get(buf_str(&answer->data), "removed"), 0));
+    return finish(L, happn_client_remove(client, path, options, testing_take_result, answer), answer, push_removed);
+}
+
+static int push_count(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    lua_pushinteger(L, json_int(json_get(buf_str(&testing_answered(L, context)->data), "value"), 0));
     return 1;
 }
 
@@ -110,18 +126,14 @@ static int guest_count(lua_State *L)
     happn_client *client = check_guest(L);
     const char *path = check_path(L), *options = options_at(L, testing_of(L), 3);
     struct answer *answer = testing_answer(L, testing_of(L));
-    finish(L, happn_client_count(client, path, options, testing_take_result, answer), answer);
-    lua_pushinteger(L, json_int(json_get(buf_str(&answer->data), "value"), 0));
-    return 1;
+    return finish(L, happn_client_count(client, path, options, testing_take_result, answer), answer, push_count);
 }
 
 /* A list of texts. */
-static int guest_paths(lua_State *L)
+static int push_paths(lua_State *L, int status, lua_KContext context)
 {
-    happn_client *client = check_guest(L);
-    struct answer *answer = testing_answer(L, testing_of(L));
-    finish(L, happn_client_get_paths(client, check_path(L), testing_take_result, answer), answer);
-    struct str list = buf_str(&answer->data);
+    struct str list = buf_str(&testing_answered(L, context)->data);
+    (void)status;
     lua_newtable(L);
     for (struct json_iter it = json_iter(list); json_type_of(list) == JSON_ARRAY && json_next(&it);) {
         struct str path = json_type_of(it.value) == JSON_OBJECT ? json_get(json_get(it.value, "_meta"), "path") : it.value;
@@ -129,6 +141,21 @@ static int guest_paths(lua_State *L)
         lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     }
     value_mark_list(L);
+    return 1;
+}
+
+static int guest_paths(lua_State *L)
+{
+    happn_client *client = check_guest(L);
+    struct answer *answer = testing_answer(L, testing_of(L));
+    return finish(L, happn_client_get_paths(client, check_path(L), testing_take_result, answer), answer, push_paths);
+}
+
+/* What off takes is on the stack already. */
+static int push_handle(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)testing_answered(L, context);
     return 1;
 }
 
@@ -148,9 +175,9 @@ static int guest_on(lua_State *L)
     }
     lua_pushvalue(L, function);
     *listening = (struct listening){testing, luaL_ref(L, LUA_REGISTRYINDEX)};
-    finish(L, happn_client_on(client, path, options, testing_take_event, listening, testing_take_result, answer, &handle), answer);
+    happn_status status = happn_client_on(client, path, options, testing_take_event, listening, testing_take_result, answer, &handle);
     lua_pushinteger(L, handle);
-    return 1;
+    return finish(L, status, answer, push_handle);
 }
 
 static int guest_off(lua_State *L)
@@ -158,11 +185,9 @@ static int guest_off(lua_State *L)
     happn_client *client = check_guest(L);
     struct answer *answer = testing_answer(L, testing_of(L));
     if (lua_isinteger(L, 2)) {
-        finish(L, happn_client_off(client, lua_tointeger(L, 2), testing_take_result, answer), answer);
-    } else {
-        finish(L, happn_client_off_path(client, check_path(L), testing_take_result, answer), answer);
+        return finish(L, happn_client_off(client, lua_tointeger(L, 2), testing_take_result, answer), answer, push_nothing);
     }
-    return 0;
+    return finish(L, happn_client_off_path(client, check_path(L), testing_take_result, answer), answer, push_nothing);
 }
 
 static void note_closed(void *arg)
@@ -178,8 +203,7 @@ static int guest_disconnect(lua_State *L)
     luaL_argcheck(L, client != testing->host, 1, "a client of the case's own: this is the server itself");
     ((struct guest *)lua_touserdata(L, 1))->client = NULL;
     happn_client_close(client, note_closed, answer);
-    testing_wait(L, testing, answer);
-    return 0;
+    return testing_wait_then(L, testing, answer, push_nothing);
 }
 
 static int guest_http(lua_State *L)
@@ -191,8 +215,7 @@ static int guest_http(lua_State *L)
     if (identity != NULL && identity->token.len != 0) {
         token = arena_str(&testing_of(L)->case_arena, identity->token).ptr;
     }
-    request_push(L, testing_of(L), 2, token);
-    return 1;
+    return request_ask(L, testing_of(L), 2, token);
 }
 
 static happn_client *log_in(lua_State *L, struct testing *testing, const char *username, const char *password)

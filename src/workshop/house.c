@@ -14,7 +14,7 @@
 #include "security/security.h"
 #include "service/service.h"
 
-enum { MOST_ROUNDS = 100000, LONGEST_WAIT_MS = 24 * 3600000, CLOSING_MS = 600000 };
+enum { MOST_ROUNDS = 100000, CLOSING_MS = 600000 };
 
 static bool has_posts(struct loop *loop)
 {
@@ -57,18 +57,12 @@ bool house_step(struct house *house, uint64_t ticks)
     return house_settle(house) && stepped;
 }
 
-bool house_wait(struct house *house, const bool *done)
+void house_wait(struct house *house, const bool *done)
 {
-    uint64_t end = loop_ticks(house->loop) + LONGEST_WAIT_MS;
-    while (house->is_live && !*done) {
+    while (!*done) {
         uv_run(&house->loop->uv, UV_RUN_ONCE);
     }
-    if (!house_settle(house)) {
-        return *done;
-    }
-    while (!*done && house_step(house, end)) {
-    }
-    return *done;
+    house_settle(house);
 }
 
 struct starting {
@@ -130,7 +124,7 @@ static happn_status set_keys(struct house *house, struct str settings, happn_err
 happn_status house_open(struct house *house, struct str config, struct str settings, struct coverage *coverage, happn_error *error)
 {
     struct listener_options options;
-    *house = (struct house){.log = -1, .outside = house->outside, .outside_arg = house->outside_arg};
+    *house = (struct house){.log = -1, .outside = house->outside};
     happn_status status = happn_runtime_open(HAPPN_RUNTIME_STEPPED, &house->runtime);
     if (status != HAPPN_OK) {
         return error_set(error, status, "%s", happn_status_text(status));
@@ -141,8 +135,7 @@ happn_status house_open(struct house *house, struct str config, struct str setti
     if (status == HAPPN_OK) {
         house->service->on_line = coverage != NULL ? coverage_note : NULL;
         house->service->on_line_arg = coverage;
-        house->service->outside = house->outside;
-        house->service->outside_arg = house->outside_arg;
+        house->service->outside = house->outside.ask != NULL ? &house->outside : NULL;
         status = open_log(house, error);
     }
     if (status == HAPPN_OK) {

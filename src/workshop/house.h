@@ -8,6 +8,9 @@
 #include "script/scripts.h"
 #include "workshop/coverage.h"
 
+/* A test that waits for longer has nothing to wait for. */
+enum { HOUSE_LONGEST_WAIT_MS = 24 * 3600000 };
+
 struct house {
     happn_runtime *runtime;
     struct loop *loop;
@@ -16,8 +19,7 @@ struct house {
     bool is_live;          /* its clock is the machine's: house_open_live, or only a runtime */
     int log;               /* what was logged: a file in memory */
     char log_name[32];
-    script_outside_fn outside; /* what happn.http of scripts asks; set before house_open */
-    void *outside_arg;
+    struct script_outside outside; /* what happn.http of scripts asks; set before house_open */
 };
 
 /* The first of January 2026: tests see the same dates every day. */
@@ -33,8 +35,8 @@ void house_close(struct house *house);
 /* Lets the loop do what there is to do now. False: it never comes to an end. */
 bool house_settle(struct house *house);
 
-/* Waits until *done. With a stopped clock time goes on to the next timer when nothing else happens; false: nothing will come any more. */
-bool house_wait(struct house *house, const bool *done);
+/* Waits until *done, by the machine's clock. */
+void house_wait(struct house *house, const bool *done);
 
 /* One timer's step towards `ticks`, and what it causes; false: it is `ticks` o'clock. */
 bool house_step(struct house *house, uint64_t ticks);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "script/duration.h"
+#include "script/sandbox.h"
 #include "workshop/testing.h"
 
 enum { STEP_COST = 100 };
@@ -75,10 +76,16 @@ static int test_login(lua_State *L)
 
 static int test_http(lua_State *L)
 {
-    request_push(L, testing_of(L), 1, NULL);
-    return 1;
+    return request_ask(L, testing_of(L), 1, NULL);
 }
 
+static int advanced(lua_State *L, int status, lua_KContext context)
+{
+    (void)L, (void)status, (void)context;
+    return 0;
+}
+
+/* In the function of t.on_http it is a pause of that function's, and those who wait for something else let the time pass. */
 static int test_advance(lua_State *L)
 {
     struct testing *testing = testing_of(L);
@@ -87,11 +94,12 @@ static int test_advance(lua_State *L)
         return luaL_error(L, "there is no server yet");
     }
     uint64_t end = loop_ticks(testing->house.loop) + ms;
-    if (testing->is_answering) {
-        return luaL_error(L, "the function of t.on_http cannot wait");
+    if (testing->errand != NULL && lua_isyieldable(L)) {
+        testing->errand->wake_at = end;
+        return coroutine_wait(L, advanced);
     }
     testing_pump(L, testing);
-    while (house_step(&testing->house, end)) {
+    while (testing_step(testing, end)) {
         vm_charge(L, STEP_COST); /* a year of seconds does not end before the budget does */
         testing_pump(L, testing);
     }
@@ -156,14 +164,12 @@ static void push_error_name(lua_State *L, int index)
     }
 }
 
-/* fails(fn) or fails(name, fn); returns the error. */
-static int test_fails(lua_State *L)
+static int failed(lua_State *L, int status, lua_KContext context)
 {
     bool has_name = !lua_isfunction(L, 1);
-    const char *name = has_name ? luaL_checkstring(L, 1) : NULL;
-    luaL_checktype(L, has_name ? 2 : 1, LUA_TFUNCTION);
-    lua_pushvalue(L, has_name ? 2 : 1);
-    if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
+    const char *name = has_name ? lua_tostring(L, 1) : NULL;
+    (void)context;
+    if (status == LUA_OK || status == LUA_YIELD) {
         lua_pushfstring(L, "nothing failed\nexpected: %s", has_name ? name : "an error");
         return lua_error(L);
     }
@@ -178,6 +184,18 @@ static int test_fails(lua_State *L)
     }
     lua_settop(L, error);
     return 1;
+}
+
+/* fails(fn) or fails(name, fn); returns the error. */
+static int test_fails(lua_State *L)
+{
+    bool has_name = !lua_isfunction(L, 1);
+    if (has_name) {
+        luaL_checkstring(L, 1);
+    }
+    luaL_checktype(L, has_name ? 2 : 1, LUA_TFUNCTION);
+    lua_pushvalue(L, has_name ? 2 : 1);
+    return failed(L, lua_pcallk(L, 0, 0, 0, 0, failed), 0);
 }
 
 /* Upvalues: the expectation, a function or nil. */

@@ -181,7 +181,15 @@ static void push_answer(lua_State *L, struct testing *testing, struct str text)
     lua_setfield(L, -2, "text");
 }
 
-void request_push(lua_State *L, struct testing *testing, int index, const char *token)
+static int answered(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    struct answer *answer = testing_answered(L, context);
+    push_answer(L, testing_of(L), buf_str(&answer->data));
+    return 1;
+}
+
+int request_ask(lua_State *L, struct testing *testing, int index, const char *token)
 {
     lua_settop(L, index + 3);
     if (!testing->has_house) {
@@ -192,6 +200,5 @@ void request_push(lua_State *L, struct testing *testing, int index, const char *
     if (status != HAPPN_OK) {
         testing_raise(L, status);
     }
-    testing_wait(L, testing, exchange->answer);
-    push_answer(L, testing, buf_str(&exchange->answer->data));
+    return testing_wait_then(L, testing, exchange->answer, answered);
 }

@@ -148,6 +148,7 @@ static int run_case(lua_State *L)
         set_failure(outcome, lua_tostring(L, -1));
     }
     testing_pump(L, testing);
+    outside_close(L, testing);
     if (outcome->is_ok && testing->failure[0] != '\0') {
         snprintf(outcome->file, sizeof outcome->file, "%s", vm->error_source);
         outcome->line = vm->error_line;

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "script/calls.h"
+#include "script/sandbox.h"
 #include "script/view.h"
 
 void testing_begin(struct testing *testing)
@@ -19,9 +21,9 @@ void testing_begin(struct testing *testing)
     testing->last_call = &testing->calls;
     testing->failure[0] = '\0';
     testing->outside = LUA_NOREF;
-    testing->is_answering = false;
-    testing->house.outside = outside_answer;
-    testing->house.outside_arg = testing;
+    testing->errands = testing->errand = NULL;
+    testing->last_errand = &testing->errands;
+    testing->house.outside = outside_of(testing);
     arena_init(&testing->case_arena, NULL);
 }
 
@@ -91,22 +93,6 @@ int testing_raise(lua_State *L, happn_status status)
     return calls_raise(L, &error);
 }
 
-void testing_wait(lua_State *L, struct testing *testing, struct answer *answer)
-{
-    if (testing->is_answering) {
-        luaL_error(L, "the function of t.on_http cannot wait");
-    }
-    testing->L = L;
-    bool is_done = house_wait(&testing->house, &answer->is_done);
-    testing_pump(L, testing);
-    if (!is_done) {
-        luaL_error(L, "no answer comes, however long one waits");
-    }
-    if (answer->error.status != HAPPN_OK) {
-        calls_raise(L, &answer->error);
-    }
-}
-
 /* -- events -- */
 
 void testing_take_event(const char *data, size_t data_len, const char *meta, size_t meta_len, void *arg)
@@ -125,15 +111,31 @@ void testing_take_event(const char *data, size_t data_len, const char *meta, siz
 
 static void call_function(lua_State *L, struct testing *testing, const struct happening *happening)
 {
+    struct errand *errand = testing->errand;
     lua_pushcfunction(L, vm_traceback);
     int handler = lua_gettop(L);
+    testing->errand = NULL;
     lua_rawgeti(L, LUA_REGISTRYINDEX, happening->listening->function);
     testing_push_json(L, happening->data);
     testing_push_json(L, happening->meta);
     if (lua_pcall(L, 2, 0, handler) != LUA_OK && testing->failure[0] == '\0') {
         snprintf(testing->failure, sizeof testing->failure, "%s", lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "the error is not a text");
     }
+    testing->errand = errand;
     lua_settop(L, handler - 1);
+}
+
+/* Calls the function of the oldest event, and lets those go on who play other servers. False: nobody has anything to do. */
+static bool go_on(lua_State *L, struct testing *testing)
+{
+    struct happening *happening = testing->happenings;
+    if (happening == NULL) {
+        return outside_serve(L, testing);
+    }
+    testing->happenings = happening->next;
+    testing->last_happening = happening->next != NULL ? testing->last_happening : &testing->happenings;
+    call_function(L, testing, happening);
+    return true;
 }
 
 void testing_pump(lua_State *L, struct testing *testing)
@@ -142,18 +144,66 @@ void testing_pump(lua_State *L, struct testing *testing)
         return;
     }
     luaL_checkstack(L, 8, "events that cause events");
-    testing->L = L;
     do {
         if (!house_settle(&testing->house)) {
             luaL_error(L, "the server never comes to rest: does a script call itself without end?");
         }
-        struct happening *happening = testing->happenings;
-        if (happening != NULL) {
-            testing->happenings = happening->next;
-            testing->last_happening = happening->next != NULL ? testing->last_happening : &testing->happenings;
-            call_function(L, testing, happening);
-        }
-    } while (testing->happenings != NULL);
+    } while (go_on(L, testing));
+}
+
+/* -- waiting -- */
+
+bool testing_step(struct testing *testing, uint64_t ticks)
+{
+    uint64_t next = outside_next(testing);
+    if (next > ticks) {
+        return house_step(&testing->house, ticks);
+    }
+    (void)house_step(&testing->house, next); /* a timer's before that, or it is that time */
+    return true;
+}
+
+static void wait_for(lua_State *L, struct testing *testing, const struct answer *answer)
+{
+    struct house *house = &testing->house;
+    if (house->is_live) {
+        house_wait(house, &answer->is_done);
+        return;
+    }
+    luaL_checkstack(L, 8, "waits in waits");
+    uint64_t end = loop_ticks(house->loop) + HOUSE_LONGEST_WAIT_MS;
+    while (house_settle(house) && !answer->is_done && (go_on(L, testing) || testing_step(testing, end))) {
+    }
+}
+
+struct answer *testing_answered(lua_State *L, lua_KContext context)
+{
+    struct answer *answer = (struct answer *)context;
+    if (!answer->is_done) {
+        luaL_error(L, "no answer comes, however long one waits");
+    }
+    if (answer->error.status != HAPPN_OK) {
+        calls_raise(L, &answer->error);
+    }
+    return answer;
+}
+
+void testing_wait(lua_State *L, struct testing *testing, struct answer *answer)
+{
+    wait_for(L, testing, answer);
+    testing_pump(L, testing);
+    (void)testing_answered(L, (lua_KContext)answer);
+}
+
+int testing_wait_then(lua_State *L, struct testing *testing, struct answer *answer, lua_KFunction k)
+{
+    if (testing->errand != NULL && lua_isyieldable(L)) {
+        testing->errand->answer = answer;
+        return coroutine_wait_with(L, k, (lua_KContext)answer);
+    }
+    wait_for(L, testing, answer);
+    testing_pump(L, testing);
+    return k(L, LUA_OK, (lua_KContext)answer);
 }
 
 /* -- values -- */

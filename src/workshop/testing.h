@@ -18,6 +18,19 @@ struct answer {
     struct buf data, meta;
 };
 
+/* What a script asks another server, which a coroutine with the function of t.on_http plays. */
+struct errand {
+    struct errand *next;
+    struct fetch *fetch;     /* NULL: nobody waits for the answer any more */
+    uint64_t deadline;       /* of the loop's clock: the script's timeout */
+    uint64_t timeout;        /* in milliseconds */
+    struct str request;
+    lua_State *co;           /* NULL: not begun */
+    bool is_running, is_over;
+    uint64_t wake_at;        /* it waits for a time; 0: it does not */
+    struct answer *answer;   /* it waits for that; NULL */
+};
+
 /* An event on its way to a function of the test. */
 struct happening {
     struct happening *next;
@@ -69,9 +82,9 @@ struct testing {
     struct happening *happenings, **last_happening;
     struct expectation *expectations;
     struct store_call *calls, **last_call;
-    lua_State *L;      /* that waits: what is called meanwhile runs on it */
     int outside;       /* the function of t.on_http, LUA_NOREF: none */
-    bool is_answering; /* it runs */
+    struct errand *errands, **last_errand;
+    struct errand *errand; /* that runs; NULL: the case itself, or a function of an event */
     char failure[2000]; /* of a function that was called by an event; empty: none */
 };
 
@@ -91,6 +104,13 @@ void testing_pump(lua_State *L, struct testing *testing);
 struct answer *testing_answer(lua_State *L, struct testing *testing);
 /* Waits for the answer; raises its error, or that none comes. */
 void testing_wait(lua_State *L, struct testing *testing, struct answer *answer);
+/* The same as the last thing a function does: then it returns what k(L, ..., answer) does, which calls testing_answered. In the function of t.on_http
+ * others go on meanwhile. */
+int testing_wait_then(lua_State *L, struct testing *testing, struct answer *answer, lua_KFunction k);
+/* The answer that k was given; raises its error. */
+struct answer *testing_answered(lua_State *L, lua_KContext context);
+/* One step of time towards `ticks`; false: it is `ticks` o'clock. */
+bool testing_step(struct testing *testing, uint64_t ticks);
 void testing_take_result(const happn_result *result, void *answer);
 void testing_take_status(happn_status status, const happn_error *error, void *answer);
 void testing_take_event(const char *data, size_t data_len, const char *meta, size_t meta_len, void *listening);
@@ -115,10 +135,16 @@ void guest_push(lua_State *L, struct testing *testing, const char *username, con
 /* The same for a client that is there. */
 void guest_wrap(lua_State *L, struct testing *testing, happn_client *client);
 void guest_install(lua_State *L, struct testing *testing);
-/* outside.c: for house.outside; arg is the testing. */
-happn_status outside_answer(void *arg, struct str request, long *status, struct buf *head, struct buf *body, happn_error *error);
-/* request.c: method, path, body and headers from index on; pushes the answer. token may be NULL. */
-void request_push(lua_State *L, struct testing *testing, int index, const char *token);
+/* outside.c: other servers, as the function of t.on_http plays them. */
+struct script_outside outside_of(struct testing *testing);
+/* Lets those go on who can; false: nobody can. */
+bool outside_serve(lua_State *L, struct testing *testing);
+/* When the next one can; UINT64_MAX: time alone helps none. */
+uint64_t outside_next(const struct testing *testing);
+/* The case is over: those that wait are closed. */
+void outside_close(lua_State *L, struct testing *testing);
+/* request.c: method, path, body and headers from index on; returns the answer, as a function of the module or a client does. token may be NULL. */
+int request_ask(lua_State *L, struct testing *testing, int index, const char *token);
 /* compare.c: pushes the value at index as a text for people, of `most` bytes; _meta of documents may be left out. */
 void compare_push_shown(lua_State *L, struct testing *testing, int index, bool with_meta, size_t most);
 /* t.equal. */

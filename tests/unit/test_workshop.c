@@ -228,12 +228,104 @@ static void a_test_plays_other_servers(void **state)
                   "  t.equal(c:set('/x', { n = 1 }).text, 'short')\n"
                   "  t.on_http(function() error('the cable is broken', 0) end)\n"
                   "  t.equal(c:set('/x', { n = 1 }), { error = 'HttpError', text = 'the cable is broken' })\n"
-                  "  t.on_http(function() c:get('/x') end)\n"
-                  "  t.ok(c:set('/x', { n = 1 }).text:find('cannot wait', 1, true))\n"
                   "end)\n"
                   "t.case('nobody answers', function()\n"
                   "  t.ok(t.client { layers = layers }:set('/x', { n = 1 }).text:find('in a test no other server is asked', 1, true))\n"
                   "end)\n");
+}
+
+/* What plays another server may take its time, ask, and call us: as a real one. */
+static void other_servers_take_their_time(void **state)
+{
+    (void)state;
+    put("ask.lua", "local function ask(url, timeout)\n"
+                   "  local ok, answer = pcall(happn.http.get, url, { timeout = timeout })\n"
+                   "  return ok and answer.body or answer.message\n"
+                   "end\n"
+                   "return { actions = { 'set' }, paths = { '/x' }, inbound = function(msg)\n"
+                   "  local d = msg.data\n"
+                   "  if d.urls then\n"
+                   "    local order, asks = {}, {}\n"
+                   "    for i = 1, #d.urls do local url = d.urls[i] asks[i] = function() local text = ask(url) order[#order + 1] = text end end\n"
+                   "    happn.together(table.unpack(asks))\n"
+                   "    return happn.reply({ order = order })\n"
+                   "  end\n"
+                   "  return happn.reply({ text = ask(d.url, d.timeout) })\n"
+                   "end }\n");
+    put("hello.lua", "return { ['GET /'] = function() happn.sleep('1s') return 'hello' end }\n");
+    all_pass(TEST "local layers = { inbound = { 'ask.lua' } }\n"
+                  "t.case('verbs', function()\n"
+                  "  local c = t.server { layers = layers, routes = { { script = 'hello.lua', mount = '/hello' } }, seed = { ['/a/1'] = { n = 1 } } }\n"
+                  "  local before = t.now()\n"
+                  "  t.on_http(function(request)\n"
+                  "    local heard\n"
+                  "    local handle = c:on('/a/*', function(data) heard = data.n end)\n"
+                  "    t.advance('3s')\n"
+                  "    c:publish('/a/2', { n = 7 })\n"
+                  "    c:off(handle)\n"
+                  "    c:remove('/a/3')\n"
+                  "    local name = t.fails('BadPath', function() t.advance('1s') c:get('/*/**//') error({ name = 'BadPath' }) end).name\n"
+                  "    local steps = coroutine.wrap(function() coroutine.yield(c:get('/a/1').n) coroutine.yield(c:count('/a/*')) end)\n"
+                  "    return table.concat({ heard, name, steps(), steps(), c:paths('/a/*')[1], t.http('GET', '/hello').body }, ' ')\n"
+                  "  end)\n"
+                  "  t.equal(t.client():set('/x', { url = 'http://a/' }).text, '7 BadPath 1 1 /a/1 hello')\n"
+                  "  t.equal(t.now() - before, 5)\n"
+                  "end)\n"
+                  "t.case('at the same time', function()\n"
+                  "  local c = t.client { layers = layers }\n"
+                  "  t.on_http(function(request)\n"
+                  "    local pause = request.url:match('/(%d+s)')\n"
+                  "    t.advance(pause)\n"
+                  "    return pause\n"
+                  "  end)\n"
+                  "  t.equal(c:set('/x', { urls = { 'http://a/5s', 'http://a/1s', 'http://a/3s' } }).order, { '1s', '3s', '5s' })\n"
+                  "end)\n"
+                  "t.case('too late', function()\n"
+                  "  local c = t.client { layers = layers }\n"
+                  "  local before, ended = t.now(), false\n"
+                  "  t.on_http(function() t.advance('5s') ended = true return 'late' end)\n"
+                  "  t.equal(c:set('/x', { url = 'http://a/', timeout = '2s' }).text, 'GET http://a/: Operation timed out after 2000 milliseconds')\n"
+                  "  t.equal(t.now() - before, 2)\n"
+                  "  t.equal(ended, false)\n"
+                  "  t.advance('3s')\n"
+                  "  t.equal(ended, true)\n"
+                  "end)\n"
+                  "t.case('nobody waits any more', function()\n"
+                  "  local c = t.client { layers = layers, config = { ['services.script.config.layerWallMs'] = 1000 } }\n"
+                  "  local closed = 0\n"
+                  "  t.on_http(function()\n"
+                  "    local guard <close> = setmetatable({}, { __close = function() closed = closed + 1 end })\n"
+                  "    t.advance('5s')\n"
+                  "  end)\n"
+                  "  t.fails('ScriptError', function() c:set('/x', { url = 'http://a/' }) end)\n"
+                  "  t.equal(closed, 0)\n"
+                  "  t.advance('10s')\n"
+                  "  t.equal(closed, 1)\n"
+                  "  t.fails('ScriptError', function() c:set('/x', { url = 'http://a/' }) end)\n"
+                  "end)\n"
+                  "t.case('blocking', function()\n"
+                  "  local c = t.client { layers = layers, users = {}, secure = true }\n"
+                  "  t.on_http(function()\n"
+                  "    local list = { 2, 1 }\n"
+                  "    table.sort(list, function(a, b) t.advance('1s') return a < b end)\n"
+                  "    return (t.client { user = 'ann' }:get('/none') == nil and 'none ' or '') .. list[1]\n"
+                  "  end)\n"
+                  "  t.equal(c:set('/x', { url = 'http://a/' }).text, 'none 1')\n"
+                  "end)\n");
+    put("a_test.lua", TEST "t.case('endless', function()\n"
+                           "  local c = t.client { layers = { inbound = { 'ask.lua' } } }\n"
+                           "  t.on_http(function() t.advance(1) pcall(function() while true do end end) end)\n"
+                           "  pcall(c.set, c, '/x', { url = 'http://a/' })\n"
+                           "end)\n"
+                           "t.case('yields', function()\n"
+                           "  local c = t.client { layers = { inbound = { 'ask.lua' } } }\n"
+                           "  t.on_http(function() coroutine.yield(1) end)\n"
+                           "  t.equal(c:set('/x', { url = 'http://a/' }).text, '?')\n"
+                           "end)\n");
+    happn_test_summary summary = run(NULL);
+    assert_int_equal(summary.failed, 2);
+    assert_non_null(strstr(seen, "the script ran too long and was stopped"));
+    assert_non_null(strstr(seen, "coroutine.yield outside a coroutine"));
 }
 
 static void scripts_are_loaded_anew(void **state)
@@ -358,6 +450,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(users_have_their_rights, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(routes_are_asked_without_sockets, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_test_plays_other_servers, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(other_servers_take_their_time, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(scripts_are_loaded_anew, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(failures_say_what_and_where, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(files_that_do_not_load_are_told, make_folder, remove_folder),
