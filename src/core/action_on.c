@@ -79,26 +79,19 @@ static void undo_initial(struct request *request)
     session_unsubscribe(request->session, request->channel, request->reference);
 }
 
-/* Clients of protocol 1 do not find the values in the reply: they get each as an event of its own. */
-static void emit_values(struct request *request)
+/* What waited is compared with the values while these are in the order of paths, which is that of the store. */
+static struct opening *settle(struct request *request)
 {
-    const struct session *session = request->session;
-    if (!request->options.initial_emit || session->protocol->encode_value == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < request->op.count && session->link != NULL; i++) {
-        struct buf *out = session->link->ops->begin(session->link);
-        if (out != NULL) {
-            session->protocol->encode_value(request, &request->op.documents[i], out);
-            session->link->ops->commit(session->link);
-        }
-    }
+    struct channel *channel = session_channel(request->session, request->channel);
+    bool has_opening = channel != NULL && channel->opening != NULL; /* the session may have closed */
+    return has_opening ? opening_take(channel, request->op.documents, request->op.count) : NULL;
 }
 
-/* The values leave first, then the events that came while they were fetched: see opening. */
+/* The values leave first, then the events that came while they were fetched: see opening. Answering may end the session. */
 static void finish_initial(struct request *request)
 {
     struct session *session = request->session;
+    struct opening *opening = settle(request);
     struct reply *reply = &request->reply;
     reply->kind = REPLY_INITIAL;
     reply->data = reference_text(request, request->reference);
@@ -107,13 +100,15 @@ static void finish_initial(struct request *request)
     if (reply->count > 1) {
         qsort(reply->documents, reply->count, sizeof *reply->documents, by_modified);
     }
-    emit_values(request);
-    core_answer(request);
-    struct channel *channel = session_channel(session, request->channel); /* the session may have closed while it was written to */
-    if (channel != NULL && channel->opening != NULL) {
-        opening_end(channel, reply->documents, reply->count);
+    session->holds++;
+    bool is_taken = dispatch_answer(request);
+    if (opening != NULL) {
+        opening_end(opening, session);
     }
-    core_end(request);
+    if (!is_taken) {
+        core_end(request);
+    }
+    session_release(session);
 }
 
 static void subscribe_with_values(struct request *request)

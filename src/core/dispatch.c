@@ -9,7 +9,7 @@
  *     the table of actions                     checks the path and calls action_set, action_get, ...
  *     dispatch_store                           hands request->op to the provider: done now or later
  *     publication_deliver                      tells the subscribers what was committed
- *   core_reply (here)                        outbound layers, then the protocol encodes into the link; outbox, slice by slice, what is long
+ *   core_reply (here)                        outbound layers, then answer: the protocol encodes into the link; outbox, slice by slice, what is long
  *
  * Order. The requests of one session take effect in the order they came. Operations of the store may be under
  * way together, because a provider keeps their order; everything else waits until the store has answered the
@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "core/answer.h"
 #include "core/gate.h"
 #include "core/layers.h"
 #include "core/outbox.h"
@@ -364,47 +365,10 @@ const char *dispatch_explanation(struct request *request)
     return copy.ptr;
 }
 
-/* A long document leaves from where it lies. False: it is encoded into the link like any other. Sealed replies are another text. */
-static bool lend_reply(struct request *request, struct link *link)
-{
-    struct session *session = request->session;
-    struct lending lending;
-    bool may_lend = session->protocol->lends && session->secret[0] == '\0' && !request->is_sealed;
-    if (!may_lend || request->reply.kind != REPLY_DOCUMENT ||
-        !lending_begin(&lending, &request->arena, request->reply.document.data)) {
-        return false;
-    }
-    struct buf text;
-    buf_init(&text, request->core->allocator, request->core->limits.message_bytes + 65536);
-    request->reply.lending = &lending;
-    session->protocol->encode_reply(request, &text);
-    request->reply.lending = NULL;
-    struct payload *payload = lending_end(&lending, &text);
-    buf_fini(&text);
-    if (payload == NULL) {
-        return false;
-    }
-    link->ops->send(link, payload);
-    payload_unref(payload);
-    return true;
-}
-
 void dispatch_go_on(struct session *session)
 {
     if (session->waiting != NULL) {
         pump(session);
-    }
-}
-
-static void encode_reply(struct request *request, struct link *link)
-{
-    if (lend_reply(request, link)) {
-        return;
-    }
-    struct buf *out = link->ops->begin(link);
-    if (out != NULL) {
-        request->session->protocol->encode_reply(request, out);
-        link->ops->commit(link);
     }
 }
 
@@ -423,7 +387,7 @@ static void send_reply(struct request *request)
 {
     struct session *session = request->session;
     if (session->link != NULL) {
-        encode_reply(request, session->link);
+        answer_encode(request, session->link);
     }
 }
 
@@ -444,11 +408,19 @@ void core_end(struct request *request)
     session_release(session);
 }
 
-void core_reply(struct request *request)
+bool dispatch_answer(struct request *request)
 {
     pass_outbound(request);
-    if (!outbox_takes(request)) {
+    bool is_taken = outbox_takes(request);
+    if (!is_taken) {
         send_reply(request);
+    }
+    return is_taken;
+}
+
+void core_reply(struct request *request)
+{
+    if (!dispatch_answer(request)) {
         core_end(request);
     }
 }

@@ -17,6 +17,9 @@ void dispatch_go_on(struct session *session);
 /* Compiles criteria, sort, fields and what stands in options.options; false: answered with an error. */
 bool options_compile_search(struct request *request, bool is_count);
 
+/* As core_answer, for what may be long. True: it leaves later, and ends the request; else the caller does. */
+bool dispatch_answer(struct request *request);
+
 /* How the store found what it found, as JSON text; NULL: out of memory. */
 const char *dispatch_explanation(struct request *request);
 

@@ -81,23 +81,37 @@ static struct held *pop(struct opening *opening)
     return held;
 }
 
-void opening_end(struct channel *channel, struct document *documents, size_t count)
+static void forget(struct held *held, const struct allocator *allocator)
+{
+    payload_unref(held->payload);
+    memory_free(allocator, held);
+}
+
+struct opening *opening_take(struct channel *channel, const struct document *documents, size_t count)
 {
     struct opening *opening = channel->opening;
-    const struct allocator *allocator = channel->session->core->allocator;
-    struct link *link = channel->session->link;
     channel->opening = NULL;
-    if (opening->first != NULL && count > 1) {
-        qsort(documents, count, sizeof *documents, by_path);
-    }
-    bool tells_all = false;
-    for (struct held *held = pop(opening); held != NULL; held = pop(opening)) {
-        tells_all = tells_all || path_has_wildcard(held->path);
-        if (link != NULL && (tells_all || !is_told(held, documents, count))) {
-            link->ops->send(link, held->payload);
+    struct held **at = &opening->first;
+    while (*at != NULL && !path_has_wildcard((*at)->path)) {
+        struct held *held = *at;
+        if (!is_told(held, documents, count)) {
+            at = &held->next;
+            continue;
         }
-        payload_unref(held->payload);
-        memory_free(allocator, held);
+        *at = held->next;
+        forget(held, channel->session->core->allocator);
+    }
+    return opening;
+}
+
+void opening_end(struct opening *opening, struct session *session)
+{
+    const struct allocator *allocator = session->core->allocator;
+    for (struct held *held = pop(opening); held != NULL; held = pop(opening)) {
+        if (session->link != NULL) {
+            session->link->ops->send(session->link, held->payload);
+        }
+        forget(held, allocator);
     }
     memory_free(allocator, opening);
 }
@@ -108,10 +122,10 @@ void opening_drop(struct channel *channel)
     if (opening == NULL) {
         return;
     }
+    const struct allocator *allocator = channel->session->core->allocator;
     for (struct held *held = pop(opening); held != NULL; held = pop(opening)) {
-        payload_unref(held->payload);
-        memory_free(channel->session->core->allocator, held);
+        forget(held, allocator);
     }
-    memory_free(channel->session->core->allocator, opening);
+    memory_free(allocator, opening);
     channel->opening = NULL;
 }

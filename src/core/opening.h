@@ -10,8 +10,11 @@ happn_status opening_begin(struct channel *channel);
 /* Keeps one event; false: too many wait, or out of memory. */
 bool opening_hold(struct channel *channel, const struct publication *publication, struct payload *payload);
 
-/* The values have been sent: what waited follows, except what they contain already. Sorts the documents by path. */
-void opening_end(struct channel *channel, struct document *documents, size_t count);
+/* The values are known, in the order of paths: takes what waited off the channel, without what they tell already. */
+struct opening *opening_take(struct channel *channel, const struct document *documents, size_t count);
+
+/* They have been sent, or stand in the queue: what waited follows, when the session is still there. */
+void opening_end(struct opening *opening, struct session *session);
 
 /* Forgets what waits. */
 void opening_drop(struct channel *channel);

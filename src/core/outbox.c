@@ -4,15 +4,10 @@
 
 #include "core/outbox.h"
 
+#include "core/answer.h"
 #include "core/dispatch.h"
 
-enum {
-    LONG_BYTES = 512 << 10,  /* a shorter list is encoded at once, in about two milliseconds */
-    SLICE_BYTES = 256 << 10, /* about a millisecond */
-    OVERHEAD = 150,          /* of one document: its path, its dates, their names */
-    MOST_LIST = 1 << 30,     /* links end much earlier */
-    MOST_WAITING = 16 << 20
-};
+enum { SLICE_BYTES = 256 << 10 /* about a millisecond */, MOST_WAITING = 16 << 20 };
 
 /* One message that waits, or one list that is still to be encoded. */
 struct entry {
@@ -27,8 +22,9 @@ struct outbox {
     struct session *session;
     struct entry *first, **last;
     size_t waiting;   /* bytes of messages */
-    struct buf list;  /* of the first entry: the payload that it becomes */
-    size_t next;      /* document */
+    struct request *listed; /* is not among the entries any more */
+    struct answer_parts parts; /* of it */
+    bool is_encoding; /* it is being looked at */
     struct buf message; /* between begin and commit */
     bool is_over;     /* nothing waits any more: only the turn that was asked for is still to come */
 };
@@ -56,53 +52,37 @@ static struct entry take_entry(struct outbox *outbox)
     return copy;
 }
 
-/* The list could not be encoded: the link says that a message was too large, and closes. */
-static void give_up(struct outbox *outbox)
+static void drop_listed(struct outbox *outbox)
 {
-    struct buf *out = outbox->true_link->ops->begin(outbox->true_link);
-    if (out != NULL) {
-        out->status = HAPPN_E_LIMIT;
-        outbox->true_link->ops->commit(outbox->true_link);
-    }
+    struct request *request = outbox->listed;
+    buf_fini(&outbox->parts.text);
+    outbox->parts = (struct answer_parts){.next = 0};
+    outbox->listed = NULL;
+    core_request_free(request);
 }
 
-static void send_list(struct outbox *outbox)
-{
-    struct payload *payload = payload_end(&outbox->list);
-    outbox->next = 0;
-    if (payload == NULL) {
-        give_up(outbox);
-        return;
-    }
-    outbox->true_link->ops->send(outbox->true_link, payload);
-    payload_unref(payload);
-}
-
-/* Some of the first list; true: it has left. */
+/* Some of the first list; true: it has left, or the session has ended meanwhile. */
 static bool encode_some(struct outbox *outbox, size_t bytes)
 {
-    struct request *request = outbox->first->request;
-    struct buf *list = &outbox->list;
-    if (outbox->next == 0) {
-        payload_begin(list, outbox->session->core->allocator, MOST_LIST);
+    outbox->is_encoding = true;
+    bool is_done = answer_encode_some(outbox->listed, &outbox->parts, bytes, outbox->true_link);
+    outbox->is_encoding = false;
+    if (is_done) {
+        drop_listed(outbox);
     }
-    bool is_whole = outbox->session->protocol->encode_list(request, &outbox->next, bytes, list);
-    if (!is_whole && list->status == HAPPN_OK) {
-        return false;
-    }
-    send_list(outbox);
-    take_entry(outbox);
-    core_request_free(request);
-    return true;
+    return is_done;
 }
 
-/* The messages up to the next list. */
+/* What stands in front of the next list, which becomes the one that is encoded. */
 static void send_messages(struct outbox *outbox)
 {
-    while (outbox->first != NULL && outbox->first->payload != NULL) {
-        struct payload *payload = take_entry(outbox).payload;
-        outbox->true_link->ops->send(outbox->true_link, payload);
-        payload_unref(payload);
+    while (outbox->first != NULL && outbox->listed == NULL) {
+        struct entry entry = take_entry(outbox);
+        outbox->listed = entry.request;
+        if (entry.payload != NULL) {
+            outbox->true_link->ops->send(outbox->true_link, entry.payload);
+            payload_unref(entry.payload);
+        }
     }
 }
 
@@ -116,11 +96,13 @@ static void end(struct outbox *outbox)
 /* All that waits leaves now. */
 static void finish(struct outbox *outbox)
 {
-    while (outbox->first != NULL) {
+    while (!outbox->is_over && outbox->listed != NULL) {
         encode_some(outbox, SIZE_MAX);
         send_messages(outbox);
     }
-    end(outbox);
+    if (!outbox->is_over) {
+        end(outbox);
+    }
 }
 
 /* ---- the link in between; after the end somebody may still have it for the rest of a turn */
@@ -164,7 +146,7 @@ static void commit_message(struct link *link)
     struct payload *payload = payload_end(&outbox->message);
     if (payload == NULL) {
         finish(outbox);
-        give_up(outbox);
+        answer_give_up(outbox->true_link);
         return;
     }
     send_through(link, payload);
@@ -184,7 +166,7 @@ static size_t queued(struct link *link)
 {
     struct outbox *outbox = (struct outbox *)link;
     size_t before = outbox->true_link->ops->queued != NULL ? outbox->true_link->ops->queued(outbox->true_link) : 0;
-    return before + outbox->waiting + outbox->list.len;
+    return before + outbox->waiting + outbox->parts.text.len;
 }
 
 static const struct link_ops ops = {begin_message, commit_message, send_through, close_through, queued};
@@ -194,7 +176,6 @@ static const struct link_ops ops = {begin_message, commit_message, send_through,
 static void free_outbox(struct outbox *outbox)
 {
     struct session *session = outbox->session;
-    buf_fini(&outbox->list);
     buf_fini(&outbox->message);
     memory_free(session->core->allocator, outbox);
     dispatch_go_on(session); /* who has waited for the list */
@@ -207,7 +188,7 @@ static void take_turn(void *arg)
     if (!outbox->is_over && encode_some(outbox, SLICE_BYTES)) {
         send_messages(outbox);
     }
-    if (!outbox->is_over && outbox->first == NULL) {
+    if (!outbox->is_over && outbox->listed == NULL) {
         end(outbox);
     }
     if (!outbox->is_over && loop_post(outbox->session->core->loop, take_turn, outbox) == HAPPN_OK) {
@@ -217,15 +198,6 @@ static void take_turn(void *arg)
         finish(outbox);
     }
     free_outbox(outbox);
-}
-
-static bool is_long(const struct reply *reply)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < reply->count && bytes < LONG_BYTES; i++) {
-        bytes += reply->documents[i].data.len + OVERHEAD;
-    }
-    return bytes >= LONG_BYTES;
 }
 
 static struct outbox *new_outbox(struct session *session)
@@ -248,15 +220,16 @@ static struct outbox *new_outbox(struct session *session)
 bool outbox_takes(struct request *request)
 {
     struct session *session = request->session;
-    bool has_parts = session->protocol->encode_list != NULL && session->secret[0] == '\0';
-    if (!has_parts || session->link == NULL || request->reply.kind != REPLY_LIST || !is_long(&request->reply)) {
+    if (session->link == NULL || !answer_is_long(request)) {
         return false;
     }
     struct outbox *outbox = session->outbox != NULL ? session->outbox : new_outbox(session);
     if (outbox == NULL) {
         return false;
     }
-    if (!add_entry(outbox, NULL, request)) { /* in one piece, then, behind what waits already */
+    if (outbox->listed == NULL) {
+        outbox->listed = request;
+    } else if (!add_entry(outbox, NULL, request)) { /* in one piece, then, behind what waits already */
         finish(outbox);
         return false;
     }
@@ -271,6 +244,9 @@ void outbox_session_closed(struct session *session)
     }
     end(outbox);
     session->link = NULL;
+    if (outbox->listed != NULL && !outbox->is_encoding) {
+        drop_listed(outbox);
+    }
     while (outbox->first != NULL) {
         struct entry entry = take_entry(outbox);
         if (entry.payload != NULL) {

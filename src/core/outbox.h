@@ -1,4 +1,4 @@
-/* Long lists leave in slices: encoding a hundred thousand documents at once would hold up everybody else. */
+/* Long lists, and long initial values, leave in slices: encoding a hundred thousand documents at once would hold up everybody else. */
 #ifndef HAPPN_CORE_OUTBOX_H
 #define HAPPN_CORE_OUTBOX_H
 

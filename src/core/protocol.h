@@ -19,8 +19,8 @@ struct protocol {
     void (*receive)(struct session *session, struct str text);
     /* Appends exactly one message. */
     void (*encode_reply)(const struct request *request, struct buf *out);
-    /* The same for a list, in parts: from the document *next on, which is 0 at first, until `bytes` were appended; true: that was the last. NULL:
-     * lists are encoded like any other reply. */
+    /* The same for a list or initial values, in parts: from the place *next on, which is 0 at first and then the protocol's, until `bytes` were
+     * appended; true: that was the last. NULL: they are encoded like any other reply. */
     bool (*encode_list)(const struct request *request, size_t *next, size_t bytes, struct buf *out);
     void (*encode_publication)(const struct publication *publication, const struct channel *channel, struct buf *out);
     /* One value that was there at initialEmit, as an event before the reply; NULL: the reply has them. */

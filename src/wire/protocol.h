@@ -27,7 +27,7 @@ void shape_data(struct str data, struct lending *lending, struct buf *out);
 
 /* A JSON array of the reply's documents, each with its `_meta`. */
 void shape_items(const struct shape *shape, const struct request *request, struct buf *out);
-/* Part of a list, see protocol.h. */
+/* Part of a list, or of initial values, see core/protocol.h. */
 bool shape_list(const struct shape *shape, const struct request *request, size_t *next, size_t bytes, struct buf *out);
 void shape_reply(const struct shape *shape, const struct request *request, struct buf *out);
 void shape_publication(const struct shape *shape, const struct publication *publication, const struct channel *channel,

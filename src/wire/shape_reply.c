@@ -152,24 +152,74 @@ static void add_item(const struct shape *shape, const struct request *request, c
     buf_add_char(out, '}');
 }
 
-static void add_items(const struct shape *shape, const struct request *request, struct buf *out)
-{
-    for (size_t i = 0; i < request->reply.count; i++) {
-        if (i != 0) {
-            buf_add_char(out, ',');
-        }
-        add_item(shape, request, &request->reply.documents[i], out);
-    }
-}
-
 void shape_items(const struct shape *shape, const struct request *request, struct buf *out)
 {
     buf_add_char(out, '[');
-    add_items(shape, request, out);
+    for (size_t i = 0; i < request->reply.count; i++) {
+        buf_add_text(out, i != 0 ? "," : "");
+        add_item(shape, request, &request->reply.documents[i], out);
+    }
     buf_add_char(out, ']');
 }
 
-bool shape_list(const struct shape *shape, const struct request *request, size_t *next, size_t bytes, struct buf *out)
+/* How every object ends. */
+static void add_tail(const struct shape *shape, struct buf *out)
+{
+    buf_add_lit(out, ",\"protocol\":\"");
+    buf_add_text(out, shape->protocol);
+    buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
+}
+
+/* One of the values that were there; `at` counts twice through them: they stand in `data` and once more, as pairs of data and meta, in what older
+ * clients read. */
+static void add_initial_value(const struct shape *shape, const struct request *request, size_t at, struct buf *out)
+{
+    size_t count = request->reply.count;
+    const struct document *document = &request->reply.documents[at % count];
+    buf_add_text(out, at % count != 0 ? "," : "");
+    if (at < count) {
+        add_item(shape, request, document, out);
+        return;
+    }
+    buf_add_lit(out, "{\"data\":");
+    add_item(shape, request, document, out);
+    buf_add_char(out, ',');
+    add_item_meta(shape, request, document, out);
+    buf_add_char(out, '}');
+}
+
+static void add_initial_meta(const struct shape *shape, const struct request *request, struct buf *out)
+{
+    buf_add_lit(out, "],\"_meta\":{");
+    add_response_meta(shape, request, out);
+    add_member(out, "referenceId", request->reply.data);
+    buf_add_lit(out, "},\"initialValues\":[");
+}
+
+static bool add_initial(const struct shape *shape, const struct request *request, size_t *next, size_t bytes, struct buf *out)
+{
+    size_t count = request->reply.count, start = out->len;
+    if (*next == 0) {
+        buf_add_lit(out, "{\"data\":[");
+    }
+    for (; *next < count * 2 && out->len - start < bytes && out->status == HAPPN_OK; (*next)++) {
+        if (*next == count) {
+            add_initial_meta(shape, request, out);
+        }
+        add_initial_value(shape, request, *next, out);
+    }
+    if (*next < count * 2) {
+        return false;
+    }
+    if (count == 0) {
+        add_initial_meta(shape, request, out);
+    }
+    buf_add_char(out, ']');
+    add_tail(shape, out);
+    return true;
+}
+
+static bool add_list(const struct shape *shape, const struct request *request, size_t *next, size_t bytes, struct buf *out)
 {
     const struct reply *reply = &request->reply;
     size_t start = out->len;
@@ -186,22 +236,13 @@ bool shape_list(const struct shape *shape, const struct request *request, size_t
     return true;
 }
 
-/* The values that were there, again as pairs of data and meta: what older clients read. */
-static void add_initial_values(const struct shape *shape, const struct request *request, struct buf *out)
+bool shape_list(const struct shape *shape, const struct request *request, size_t *next, size_t bytes, struct buf *out)
 {
-    buf_add_lit(out, ",\"initialValues\":[");
-    for (size_t i = 0; i < request->reply.count; i++) {
-        const struct document *document = &request->reply.documents[i];
-        buf_add_text(out, i != 0 ? ",{\"data\":" : "{\"data\":");
-        add_item(shape, request, document, out);
-        buf_add_char(out, ',');
-        add_item_meta(shape, request, document, out);
-        buf_add_char(out, '}');
-    }
-    buf_add_char(out, ']');
+    bool is_list = request->reply.kind == REPLY_LIST;
+    return is_list ? add_list(shape, request, next, bytes, out) : add_initial(shape, request, next, bytes, out);
 }
 
-static void add_data(const struct shape *shape, const struct request *request, struct buf *out)
+static void add_data(const struct request *request, struct buf *out)
 {
     const struct reply *reply = &request->reply;
     switch (reply->kind) {
@@ -212,11 +253,6 @@ static void add_data(const struct shape *shape, const struct request *request, s
     case REPLY_DATA:
         buf_add_lit(out, "\"data\":");
         json_add_raw(out, reply->data);
-        break;
-    case REPLY_INITIAL:
-        buf_add_lit(out, "\"data\":[");
-        add_items(shape, request, out);
-        buf_add_char(out, ']');
         break;
     case REPLY_PATH:
         return; /* the original has no data here */
@@ -246,7 +282,7 @@ static void add_short(const struct request *request, struct buf *out)
 void shape_reply(const struct shape *shape, const struct request *request, struct buf *out)
 {
     const struct reply *reply = &request->reply;
-    if (reply->kind == REPLY_LIST) {
+    if (reply->kind == REPLY_LIST || reply->kind == REPLY_INITIAL) {
         (void)shape_list(shape, request, &(size_t){0}, SIZE_MAX, out);
         return;
     }
@@ -260,7 +296,7 @@ void shape_reply(const struct shape *shape, const struct request *request, struc
         json_add_raw(out, json_get(reply->data, "nonce"));
         buf_add_char(out, ',');
     }
-    add_data(shape, request, out);
+    add_data(request, out);
     buf_add_lit(out, "\"_meta\":{");
     if (reply->kind == REPLY_DOCUMENT && reply->is_stored) {
         add_document_meta(request, &reply->document, out);
@@ -272,17 +308,9 @@ void shape_reply(const struct shape *shape, const struct request *request, struc
         add_path(out, reply->path);
     }
     add_response_meta(shape, request, out);
-    if (reply->kind == REPLY_INITIAL) {
-        add_member(out, "referenceId", reply->data);
-    }
     if (reply->kind == REPLY_ERROR) {
         add_error(request, out);
     }
     buf_add_char(out, '}');
-    if (reply->kind == REPLY_INITIAL) {
-        add_initial_values(shape, request, out);
-    }
-    buf_add_lit(out, ",\"protocol\":\"");
-    buf_add_text(out, shape->protocol);
-    buf_add_text(out, shape->outbound_mark ? "\",\"__outbound\":true}" : "\"}");
+    add_tail(shape, out);
 }

@@ -74,6 +74,27 @@ static void initial_values_and_off(void **state)
     leave(&peer);
 }
 
+static happn_verdict hide(happn_message *message, void *arg)
+{
+    (void)arg;
+    return happn_message_set_data(message, "{\"hidden\":1}", 12) == HAPPN_OK ? HAPPN_NEXT : HAPPN_FAIL;
+}
+
+/* Clients of 1.x get each initial value as an event of its own: it is a part of the answer, and what layers make of that. */
+static void emitted_values_pass_the_layers(void **state)
+{
+    (void)state;
+    struct peer peer;
+    enter(&peer, "happn_1");
+    say(&peer, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/i/1\",\"data\":{\"secret\":1}}");
+    hear(&peer);
+    assert_non_null(layers_add(&core, LAYERS_OUTBOUND, hide, NULL));
+    say(&peer, "{\"action\":\"on\",\"eventId\":3,\"path\":\"/SET@/i/*\",\"options\":{\"initialEmit\":true}}");
+    assert_true(str_is(json_get(hear(&peer), "data"), "{\"hidden\":1}"));
+    expect_part(hear(&peer), "\"data\":[{\"hidden\":1");
+    leave(&peer);
+}
+
 static void bad_requests_get_a_named_error(void **state)
 {
     (void)state;
@@ -154,6 +175,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_set_reaches_every_generation, open_core, close_core),
         cmocka_unit_test_setup_teardown(get_remove_and_paths, open_core, close_core),
         cmocka_unit_test_setup_teardown(initial_values_and_off, open_core, close_core),
+        cmocka_unit_test_setup_teardown(emitted_values_pass_the_layers, open_core, close_core),
         cmocka_unit_test_setup_teardown(bad_requests_get_a_named_error, open_core, close_core),
         cmocka_unit_test_setup_teardown(a_parked_request_holds_back_its_own_session_only, open_core, close_core),
     };
