@@ -92,7 +92,7 @@ happn_status service_open_security(happn_service *service, service_secured_fn se
 }
 
 struct asked {
-    const struct allocator *allocator;
+    struct core *core;
     happn_security_fn done;
     void *arg;
 };
@@ -100,8 +100,10 @@ struct asked {
 static void answered(const happn_error *error, struct str result, void *arg)
 {
     struct asked *asked = arg;
+    struct core *core = asked->core;
     asked->done(error, result.ptr, result.len, asked->arg);
-    memory_free(asked->allocator, asked);
+    memory_free(core->allocator, asked);
+    core->request_count--;
 }
 
 happn_status happn_security_call(happn_service *service, const char *verb, const char *arguments, size_t len, happn_security_fn done, void *arg)
@@ -120,7 +122,8 @@ happn_status happn_security_call(happn_service *service, const char *verb, const
     if (asked == NULL) {
         return HAPPN_E_MEMORY;
     }
-    *asked = (struct asked){service->core.allocator, done, arg};
+    *asked = (struct asked){&service->core, done, arg};
+    service->core.request_count++; /* the service does not end before it is answered */
     administration_call(service->core.security, str_of(verb), json, answered, asked);
     return HAPPN_OK;
 }

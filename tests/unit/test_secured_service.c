@@ -449,6 +449,39 @@ static void documents_of_the_directory_count_when_the_host_writes_them(void **st
     leave(host);
 }
 
+static void note_closed(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void note_answer(const happn_error *error, const char *json, size_t len, void *arg)
+{
+    (void)json, (void)len;
+    *(happn_status *)arg = error != NULL ? error->status : HAPPN_OK;
+}
+
+/* Its password is being hashed, on another thread, when the service is asked to end. */
+static void what_the_host_asked_for_is_answered_before_the_service_ends(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"secure\":true,\"deferListen\":true,\"utils\":{\"logLevel\":\"error\"},\"services\":{\"security\":{\"config\":"
+                                 "{\"adminUser\":{\"password\":\"secret\"},\"pbkdf2Iterations\":30000}}}}";
+    static const char user[] = "{\"user\":{\"username\":\"late\",\"password\":\"pw\"}}";
+    happn_service *own = NULL;
+    happn_status answer = HAPPN_PENDING;
+    bool is_closed = false;
+    assert_int_equal(happn_service_new(house.runtime, config, strlen(config), NULL, &own, NULL), HAPPN_OK);
+    happn_service_start(own, take_status, NULL);
+    await();
+    assert_int_equal(house.status, HAPPN_OK);
+    assert_int_equal(happn_security_call(own, "upsertUser", user, strlen(user), note_answer, &answer), HAPPN_OK);
+    happn_service_close(own, 1, note_closed, &is_closed);
+    while (!is_closed) {
+        happn_runtime_step(house.runtime, 1);
+    }
+    assert_int_equal(answer, HAPPN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +496,7 @@ int main(void)
         cmocka_unit_test(a_host_decides_who_logs_in),
         cmocka_unit_test(a_client_in_the_process_is_trusted),
         cmocka_unit_test(documents_of_the_directory_count_when_the_host_writes_them),
+        cmocka_unit_test(what_the_host_asked_for_is_answered_before_the_service_ends),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }
