@@ -103,7 +103,7 @@ static void made(struct hash_job *job)
         fail(request, "the password was not changed");
         return;
     }
-    security_set_password(security, user, job->made, written, request);
+    security_set_password(security, user->name, job->made, change->stored, written, request);
 }
 
 static void checked(struct hash_job *job)

@@ -7,6 +7,7 @@
 #include "security/hashing.h"
 
 struct admin_call {
+    struct turn turn; /* first */
     struct security *security;
     struct arena arena;
     struct str arguments;
@@ -19,6 +20,7 @@ struct admin_call {
     struct str subject;      /* the user's or group's name */
     struct str path, record; /* of a document that is about to be written */
     struct str permissions;  /* raw JSON that comes with it */
+    void (*run)(struct admin_call *call);
 };
 
 /* Each verb ends with exactly one of these, now or later. */

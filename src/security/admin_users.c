@@ -100,10 +100,25 @@ static void add_result(struct admin_call *call, struct str record, struct str pe
     buf_add_char(&call->result, '}');
 }
 
-static void write_user(struct admin_call *call, struct str hash)
+/* False: it failed, because the user is there and shall not be written over. */
+static bool check_new(struct admin_call *call, const struct user *before)
 {
-    struct str given = admin_raw(call, "user");
+    bool overwrites = !str_is(admin_raw(call, "overwrite"), "false") && !str_is(json_get(admin_raw(call, "options"), "overwrite"), "false");
+    if (before != NULL && !overwrites) {
+        admin_fail(call, HAPPN_E_CONFLICT, "validation failure: user by the name %.*s already exists", (int)call->subject.len, call->subject.ptr);
+        return false;
+    }
+    return true;
+}
+
+static void write_user(struct turn *turn)
+{
+    struct admin_call *call = (struct admin_call *)turn;
+    struct str given = admin_raw(call, "user"), hash = str_or_none(str_of(call->job.made));
     const struct user *before = directory_user(&call->security->directory, call->subject);
+    if (!check_new(call, before)) {
+        return;
+    }
     struct str record = record_of(call, given, before, hash);
     struct str path = admin_path(call, STR_LIT("_USER/"), call->subject, STR_NONE, STR_NONE);
     if (record.ptr == NULL || path.ptr == NULL) {
@@ -128,7 +143,7 @@ static void hashed(struct hash_job *job)
         admin_fail(call, HAPPN_E_MEMORY, "the password could not be hashed");
         return;
     }
-    write_user(call, str_of(job->made));
+    change_in_turn(call->security, &call->turn, write_user);
 }
 
 static void hash_password(struct admin_call *call, struct str password, void (*done)(struct hash_job *job))
@@ -174,12 +189,7 @@ static bool check_user(struct admin_call *call, struct str given, const struct u
                                            "_ANONYMOUS segment or a forward slash /");
         return false;
     }
-    bool overwrites = !str_is(admin_raw(call, "overwrite"), "false") && !str_is(json_get(admin_raw(call, "options"), "overwrite"), "false");
-    if (*before != NULL && !overwrites) {
-        admin_fail(call, HAPPN_E_CONFLICT, "validation failure: user by the name %.*s already exists", (int)name.len, name.ptr);
-        return false;
-    }
-    return true;
+    return check_new(call, *before);
 }
 
 void admin_upsert_user(struct admin_call *call)
@@ -202,7 +212,7 @@ void admin_upsert_user(struct admin_call *call)
     if (str_is_set(password)) {
         hash_password(call, password, hashed);
     } else {
-        write_user(call, STR_NONE);
+        change_in_turn(call->security, &call->turn, write_user);
     }
 }
 
@@ -235,12 +245,11 @@ static void reset_done(happn_status status, const happn_error *error, void *arg)
 static void reset_hashed(struct hash_job *job)
 {
     struct admin_call *call = job->arg;
-    const struct user *user = directory_user(&call->security->directory, call->subject);
-    if (user == NULL || job->made[0] == '\0') {
-        admin_fail(call, HAPPN_E_NOT_FOUND, "the user has gone, or memory is out");
+    if (job->made[0] == '\0') {
+        admin_fail(call, HAPPN_E_MEMORY, "the password could not be hashed");
         return;
     }
-    security_set_password(call->security, user, job->made, reset_done, call);
+    security_set_password(call->security, call->subject, job->made, STR_NONE, reset_done, call);
 }
 
 void admin_reset_password(struct admin_call *call)

@@ -15,8 +15,10 @@ enum { MOST_RESULT = 1 << 28 };
 static const struct {
     const char *name, *takes, *does;
     void (*run)(struct admin_call *call);
+    bool in_turn;
 } verbs[] = {
-#define ADMIN_VERB(name, fn, takes, does) {name, takes, does, fn},
+#define ADMIN_VERB(name, fn, takes, does) {name, takes, does, fn, false},
+#define ADMIN_CHANGE(name, fn, takes, does) {name, takes, does, fn, true},
 #include "security/admin_verbs.def"
 #undef ADMIN_VERB
 };
@@ -76,6 +78,12 @@ void admin_reply(struct admin_call *call)
     end(call, NULL);
 }
 
+static void run_in_turn(struct turn *turn)
+{
+    struct admin_call *call = (struct admin_call *)turn;
+    call->run(call);
+}
+
 void administration_call(struct security *security, struct str verb, struct str arguments, administration_fn done, void *arg)
 {
     struct admin_call *call = memory_zalloc(security->allocator, sizeof *call);
@@ -91,7 +99,12 @@ void administration_call(struct security *security, struct str verb, struct str 
     call->arguments = arena_str(&call->arena, json_type_of(arguments) == JSON_OBJECT ? arguments : STR_LIT("{}"));
     for (size_t i = 0; call->arguments.ptr != NULL && i < VERBS; i++) {
         if (str_is(verb, verbs[i].name)) {
-            verbs[i].run(call);
+            call->run = verbs[i].run;
+            if (verbs[i].in_turn) {
+                change_in_turn(security, &call->turn, run_in_turn);
+            } else {
+                call->run(call);
+            }
             return;
         }
     }

@@ -107,19 +107,52 @@ static void apply(struct item *item)
     }
 }
 
+/* One that ends at once begins no other by itself, so that many of them need no deep stack. */
+static void take_turns(struct security *security)
+{
+    bool is_first = !security->takes_turns;
+    security->takes_turns = true;
+    while (is_first && security->changes == 0 && security->turns != NULL) {
+        struct turn *turn = security->turns;
+        security->turns = turn->next;
+        security->last_turn = security->turns != NULL ? security->last_turn : NULL;
+        turn->run(turn);
+    }
+    security->takes_turns = !is_first;
+}
+
+bool change_is_under_way(const struct security *security)
+{
+    return security->changes != 0 || security->turns != NULL;
+}
+
+void change_in_turn(struct security *security, struct turn *turn, void (*run)(struct turn *turn))
+{
+    if (!change_is_under_way(security)) {
+        run(turn);
+        return;
+    }
+    *turn = (struct turn){NULL, run};
+    *(security->last_turn != NULL ? &security->last_turn->next : &security->turns) = turn;
+    security->last_turn = turn;
+}
+
 static void finish(struct change *change)
 {
+    struct security *security = change->security;
     for (struct item *item = change->items; item != NULL; item = item->next) {
         apply(item);
     }
-    security_settle(change->security, change->what, change->detail);
+    security_settle(security, change->what, change->detail);
     change_fn done = change->done;
     void *arg = change->done_arg;
     happn_status status = change->status;
     happn_error error = change->error;
     error.status = status;
     change_drop(change);
+    security->changes--;
     done(status, status != HAPPN_OK ? &error : NULL, arg);
+    take_turns(security);
 }
 
 static void release(struct change *change)
@@ -163,6 +196,7 @@ void change_submit(struct change *change, change_fn done, void *arg)
     change->done = done;
     change->done_arg = arg;
     change->waiting = 1;
+    change->security->changes++;
     for (struct item *item = change->items; change->status == HAPPN_OK && item != NULL; item = item->next) {
         submit(item);
     }

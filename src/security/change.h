@@ -23,6 +23,15 @@ void change_submit(struct change *change, change_fn done, void *arg);
 /* Instead of change_submit: nothing is written. */
 void change_drop(struct change *change);
 
+/* Whatever makes a change of what the directory has now waits until the changes under way are stored: else it would not know of them, and write
+ * over them. run is called once, in the order of asking, maybe before this returns. */
+struct turn {
+    struct turn *next;
+    void (*run)(struct turn *turn);
+};
+void change_in_turn(struct security *security, struct turn *turn, void (*run)(struct turn *turn));
+bool change_is_under_way(const struct security *security);
+
 /* The document of a permission: its path below /_SYSTEM/_SECURITY/, and its data. owner: "_USER/bob", or a group. ptr NULL: no memory. */
 struct str permission_path(struct arena *arena, struct str owner, const char *action, struct str path);
 struct str permission_data(struct arena *arena, const char *action, struct str path, bool authorized);

@@ -11,6 +11,7 @@
 #include "json/splice.h"
 #include "json/write.h"
 #include "security/address.h"
+#include "security/change.h"
 #include "security/crypto.h"
 #include "security/security.h"
 #include "security/user_text.h"
@@ -245,11 +246,11 @@ static void ignore_outcome(happn_status status, const happn_error *error, void *
     (void)status, (void)error, (void)arg; /* the next login tries again */
 }
 
-/* The hash in the store becomes a stronger one. */
+/* The hash in the store becomes a stronger one; when much is written just now, another time. */
 static void strengthen(struct happn_login *login, const struct user *user)
 {
-    if (login->job.made[0] != '\0') {
-        security_set_password(login->security, user, login->job.made, ignore_outcome, NULL);
+    if (login->job.made[0] != '\0' && !change_is_under_way(login->security)) {
+        security_set_password(login->security, user->name, login->job.made, str_of(login->stored), ignore_outcome, NULL);
     }
 }
 

@@ -291,28 +291,88 @@ struct str security_user_name(const struct security *security, struct arena *are
 
 /* --- passwords */
 
-void security_set_password(struct security *security, const struct user *user, const char *hash, change_fn done, void *arg)
-{
-    struct change *change = change_new(security);
+/* What it takes to write it when its turn comes. */
+struct password_change {
+    struct turn turn; /* first */
+    struct security *security;
     struct arena arena;
-    arena_init(&arena, security->allocator);
+    struct str username, before;
+    const char *hash;
+    change_fn done;
+    void *arg;
+};
+
+static void end_password_change(happn_status status, const happn_error *error, void *arg)
+{
+    struct password_change *password = arg;
+    change_fn done = password->done;
+    void *done_arg = password->arg;
+    const struct allocator *allocator = password->security->allocator;
+    arena_fini(&password->arena);
+    memory_free(allocator, password);
+    done(status, error, done_arg);
+}
+
+static void refuse_password_change(struct password_change *password, happn_status status, const char *text)
+{
+    happn_error error;
+    error_set(&error, status, "%s", text);
+    end_password_change(status, &error, password);
+}
+
+static void write_password(struct password_change *password, const struct user *user)
+{
+    struct security *security = password->security;
+    struct change *change = change_new(security);
     struct str parts[] = {STR_LIT(SECURITY_ROOT "_USER/"), user->name};
-    struct str path = arena_join(&arena, parts, 2);
+    struct str path = arena_join(&password->arena, parts, 2);
     struct buf text;
     buf_init(&text, security->allocator, 1 << 24);
     bool has_members = false;
     json_add_open_object(&text, user->record, "password", &has_members);
-    buf_add_format(&text, "%s\"password\":\"%s\"}", has_members ? "," : "", hash);
+    buf_add_format(&text, "%s\"password\":\"%s\"}", has_members ? "," : "", password->hash);
     if (change != NULL && path.ptr != NULL && text.status == HAPPN_OK) {
         change_put(change, path, buf_str(&text));
-        change_submit(change, done, arg);
+        change_submit(change, end_password_change, password);
     } else {
         if (change != NULL) {
             change_drop(change);
         }
-        happn_error error = {.status = HAPPN_E_MEMORY};
-        done(HAPPN_E_MEMORY, &error, arg);
+        refuse_password_change(password, HAPPN_E_MEMORY, happn_status_text(HAPPN_E_MEMORY));
     }
     buf_fini(&text);
-    arena_fini(&arena);
+}
+
+static void begin_password_change(struct turn *turn)
+{
+    struct password_change *password = (struct password_change *)turn;
+    const struct user *user = directory_user(&password->security->directory, password->username);
+    struct str stored = user != NULL ? json_string(&password->arena, json_get(user->record, "password")) : STR_NONE;
+    if (user == NULL) {
+        refuse_password_change(password, HAPPN_E_NOT_FOUND, "the user has gone meanwhile");
+    } else if (str_is_set(password->before) && !str_equal(stored, password->before)) {
+        refuse_password_change(password, HAPPN_E_CONFLICT, "the password was changed meanwhile");
+    } else {
+        write_password(password, user);
+    }
+}
+
+void security_set_password(struct security *security, struct str username, const char *hash, struct str before, change_fn done, void *arg)
+{
+    struct password_change *password = memory_zalloc(security->allocator, sizeof *password);
+    if (password == NULL) {
+        happn_error error = {.status = HAPPN_E_MEMORY};
+        done(HAPPN_E_MEMORY, &error, arg);
+        return;
+    }
+    *password = (struct password_change){.security = security, .done = done, .arg = arg};
+    arena_init(&password->arena, security->allocator);
+    password->username = arena_str(&password->arena, username);
+    password->hash = arena_str(&password->arena, str_of(hash)).ptr;
+    password->before = str_is_set(before) ? arena_str(&password->arena, before) : STR_NONE;
+    if (password->username.ptr == NULL || password->hash == NULL || (str_is_set(before) && password->before.ptr == NULL)) {
+        refuse_password_change(password, HAPPN_E_MEMORY, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    change_in_turn(security, &password->turn, begin_password_change);
 }

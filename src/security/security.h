@@ -79,6 +79,9 @@ struct security {
     struct revoked revoked;
     struct nonces nonces;          /* of digest logins over HTTP */
     int64_t tidied;                /* when outlived revocations were looked for last */
+    size_t changes;                /* of the directory, being stored */
+    struct turn *turns, *last_turn; /* changes that wait for them */
+    bool takes_turns;
     struct user *touched;          /* their rights changed since the last settle */
     struct identity *live;         /* logins that keep a connection */
     happn_auth_fn auth;            /* the host's own way to log in; NULL: none */
@@ -121,8 +124,9 @@ void security_revoke(struct security *security, struct str token, struct str rea
 void security_restore(struct security *security, struct str token_id, change_fn done, void *arg);
 bool security_is_revoked(const struct security *security, struct str token_id);
 
-/* The user's password from now on; hash as password_hash made it. */
-void security_set_password(struct security *security, const struct user *user, const char *hash, change_fn done, void *arg);
+/* The user's password from now on; hash as password_hash made it. E_NOT_FOUND: the user has gone meanwhile. before: the hash that has to be there
+ * still, else E_CONFLICT; not set: any. Texts are copied. */
+void security_set_password(struct security *security, struct str username, const char *hash, struct str before, change_fn done, void *arg);
 
 void security_happened(struct security *security, const char *event, struct str detail);
 

@@ -26,6 +26,26 @@ const run = (args, env = {}) => new Promise((resolve) => {
 });
 test.after(() => fs.rmSync(folder, { recursive: true }));
 
+test('changes that are asked for at once know of each other, also while a file is being written', async (t) => {
+  const server = await startSecured({}, {}, ['--file', path.join(folder, 'at_once.db')]);
+  t.after(() => server.stop());
+  const admin = await Admin.login(server.port);
+  const all = (count, call) => Promise.all(Array.from({ length: count }, (_, n) => call(n)));
+  const made = async (verb, args) => (await Promise.allSettled(Array.from({ length: 4 }, (_, n) => admin.call(verb, { ...args(n), overwrite: false }))))
+    .map(({ status, reason }) => (status === 'fulfilled' ? 'made' : reason.message.replace(/.*already/, 'already'))).sort();
+  const once = ['already exists', 'already exists', 'already exists', 'made'];
+  assert.deepEqual(await made('upsertUser', (n) => ({ user: { username: 'one', password: `pw ${n}` } })), once, 'whoever comes second gets no account of another');
+  assert.deepEqual(await made('upsertGroup', (n) => ({ group: { name: 'one', n } })), once);
+  await all(4, (n) => admin.call('upsertUser', { user: { username: 'one', [`m${n}`]: n } }));
+  const user = await admin.call('getUser', { username: 'one' });
+  assert.deepEqual([user.m0, user.m1, user.m2, user.m3], [0, 1, 2, 3]);
+  const permission = (n) => ({ regex: `^/${n}/(.*)`, actions: ['get'], table: 'tab', path: `/${n}/{{$1}}` });
+  await all(6, (n) => admin.call('upsertLookupPermission', { group: 'one', permission: permission(n) }));
+  await all(3, (n) => admin.call('removeLookupPermission', { group: 'one', permission: permission(n) }));
+  const left = await admin.call('fetchLookupPermissions', { group: 'one' });
+  assert.deepEqual(left.map(({ regex }) => regex).sort(), ['^/3/(.*)', '^/4/(.*)', '^/5/(.*)']);
+});
+
 test('users, groups, permissions, sessions and tokens of a running server', async () => {
   const server = await startSecured();
   const at = ['--url', `http://127.0.0.1:${server.port}`, '--password-file', secret('admin', 'secret')];

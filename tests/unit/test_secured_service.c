@@ -449,15 +449,40 @@ static void documents_of_the_directory_count_when_the_host_writes_them(void **st
     leave(host);
 }
 
-static void note_closed(void *arg)
-{
-    *(bool *)arg = true;
-}
-
 static void note_answer(const happn_error *error, const char *json, size_t len, void *arg)
 {
     (void)json, (void)len;
     *(happn_status *)arg = error != NULL ? error->status : HAPPN_OK;
+}
+
+/* Whichever of the two comes first: who knows the old password only has no say any more. */
+static void a_password_that_was_reset_is_not_changed_by_who_knew_the_old_one(void **state)
+{
+    (void)state;
+    call("upsertUser", "{\"user\":{\"username\":\"r\",\"password\":\"old\"}}", HAPPN_OK);
+    for (int head_start = 0; head_start < 20; head_start++) {
+        call("resetPassword", "{\"username\":\"r\",\"password\":\"old\"}", HAPPN_OK);
+        happn_client *client = log_in("\"username\":\"r\",\"password\":\"old\"", HAPPN_OK);
+        assert_int_equal(happn_client_change_password(client, "old", "own", take_result, NULL), HAPPN_OK);
+        for (int i = 0; i < head_start; i++) {
+            happn_runtime_step(house.runtime, 0);
+        }
+        static const char reset[] = "{\"username\":\"r\",\"password\":\"new\"}";
+        happn_status answer = HAPPN_PENDING;
+        assert_int_equal(happn_security_call(house.service, "resetPassword", reset, strlen(reset), note_answer, &answer), HAPPN_OK);
+        while (answer == HAPPN_PENDING) {
+            happn_runtime_step(house.runtime, 1);
+        }
+        await();
+        leave(log_in("\"username\":\"r\",\"password\":\"own\"", HAPPN_E_DENIED));
+        leave(client);
+    }
+    leave(log_in("\"username\":\"r\",\"password\":\"new\"", HAPPN_OK));
+}
+
+static void note_closed(void *arg)
+{
+    *(bool *)arg = true;
 }
 
 /* Its password is being hashed, on another thread, when the service is asked to end. */
@@ -496,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_host_decides_who_logs_in),
         cmocka_unit_test(a_client_in_the_process_is_trusted),
         cmocka_unit_test(documents_of_the_directory_count_when_the_host_writes_them),
+        cmocka_unit_test(a_password_that_was_reset_is_not_changed_by_who_knew_the_old_one),
         cmocka_unit_test(what_the_host_asked_for_is_answered_before_the_service_ends),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
