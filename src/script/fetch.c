@@ -475,6 +475,7 @@ static void set_up(lua_State *L, struct fetch *fetch)
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)redirects);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)option_timeout(L));
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a call that ends while a name is looked up does not wait for that thread */
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "happn/" HAPPN_VERSION);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
