@@ -1,5 +1,6 @@
-/* One table for all: entries(field, key, path). It has no rowid, so that the keys of a field lie together in their order; a second
- * tree by path finds the entries of a document. Fields are numbered by the table `indexes`, which also says, across restarts,
+/* One table for all: entries(field, key, path, row). It has no rowid, so that the keys of a field lie together in their order; a second
+ * tree by path finds the entries of a document. `row` is where the document was when the entry was made: a hint that spares the search
+ * by path, to be checked by whoever takes it, since VACUUM promises nobody his number. Fields are numbered by the table `indexes`, which also says, across restarts,
  * which of them are complete. A program that opens the database without declaring them drops them: they would grow stale. */
 
 #include "store/sqlite_index.h"
@@ -8,28 +9,24 @@
 
 #include "base/error.h"
 #include "search/key.h"
-#include "search/plan.h"
-
-enum statement { ASK, HAS_ARRAYS, READING, FORGET = READING, KEEP, STATEMENTS };
-
-struct sqlite_index {
-    struct arena arena;
-    struct field *fields;
-    int64_t *numbers; /* in the table */
-    size_t count;
-    sqlite3_stmt *statements[STATEMENTS];
-};
 
 static const char tables[] = "CREATE TABLE IF NOT EXISTS indexes(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
-                             "CREATE TABLE IF NOT EXISTS entries(field INTEGER NOT NULL, key BLOB NOT NULL, path TEXT NOT NULL,"
+                             "CREATE TABLE IF NOT EXISTS entries(field INTEGER NOT NULL, key BLOB NOT NULL, path TEXT NOT NULL, row INTEGER NOT NULL,"
                              " PRIMARY KEY(field, key, path)) STRICT, WITHOUT ROWID;"
                              "CREATE INDEX IF NOT EXISTS entries_by_path ON entries(path);";
 
-static const char *const texts[STATEMENTS] = {
-    [FORGET] = "DELETE FROM entries WHERE path = ?1",
-    [KEEP] = "INSERT OR IGNORE INTO entries VALUES(?1, ?2, ?3)",
-    [ASK] = "SELECT path FROM entries WHERE field = ?1 AND key >= ?2 AND key <= ?3",
-    [HAS_ARRAYS] = "SELECT 1 FROM entries WHERE field = ?1 AND key = ?2 LIMIT 1",
+static const char drop_tables[] = "DROP TABLE IF EXISTS entries; DROP TABLE IF EXISTS indexes";
+
+#define CHOSEN "WHERE e.field = ?1 AND e.key >= ?2 AND e.key <= ?3"
+
+static const char *const texts[INDEX_STATEMENTS] = {
+    [INDEX_PATHS] = "SELECT e.path FROM entries AS e " CHOSEN,
+    [INDEX_DOCUMENTS] = "SELECT e.path, d.created, d.modified, d.modified_by, d.tag, d.rev,"
+                        " CASE WHEN d.path = e.path AND octet_length(d.data) <= ?4 THEN d.data END"
+                        " FROM entries AS e LEFT JOIN documents AS d ON d.rowid = e.row " CHOSEN " AND is_wanted(e.path)",
+    [INDEX_HAS_ARRAYS] = "SELECT 1 FROM entries WHERE field = ?1 AND key = ?2 LIMIT 1",
+    [INDEX_FORGET] = "DELETE FROM entries WHERE path = ?1",
+    [INDEX_KEEP] = "INSERT OR IGNORE INTO entries SELECT ?1, ?2, path, rowid FROM documents WHERE path = ?3",
 };
 
 static happn_status no_memory(happn_error *error)
@@ -49,7 +46,7 @@ int sqlite_index_forget(struct sqlite_file *file, struct str path)
     if (file->index == NULL) {
         return SQLITE_OK;
     }
-    sqlite3_stmt *statement = file->index->statements[FORGET];
+    sqlite3_stmt *statement = file->index->statements[INDEX_FORGET];
     sqlite3_bind_text64(statement, 1, path.ptr, path.len, SQLITE_STATIC, SQLITE_UTF8);
     return run(statement);
 }
@@ -72,7 +69,7 @@ static int keep_field(struct sqlite_file *file, size_t at, const struct document
 {
     struct sqlite_index *index = file->index;
     struct arena scratch;
-    struct keeping keeping = {index->statements[KEEP], SQLITE_OK};
+    struct keeping keeping = {index->statements[INDEX_KEEP], SQLITE_OK};
     arena_init(&scratch, index->arena.allocator);
     sqlite3_bind_int64(keeping.statement, 1, index->numbers[at]);
     sqlite3_bind_text64(keeping.statement, 3, document->path.ptr, document->path.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -90,106 +87,6 @@ int sqlite_index_keep(struct sqlite_file *file, const struct document *document)
         code = keep_field(file, i, document);
     }
     return code;
-}
-
-/* ---- asking */
-
-static bool has_arrays(void *arg, size_t at)
-{
-    struct sqlite_file *file = arg;
-    sqlite3_stmt *statement = file->index->statements[HAS_ARRAYS];
-    struct buf key;
-    buf_init(&key, file->index->arena.allocator, 64);
-    key_add(&key, &(struct value){.type = VALUE_ARRAY});
-    sqlite3_bind_int64(statement, 1, file->index->numbers[at]);
-    sqlite3_bind_blob64(statement, 2, key.ptr, key.len, SQLITE_STATIC);
-    int code = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    buf_fini(&key);
-    return code != SQLITE_DONE; /* when in doubt there are */
-}
-
-struct paths {
-    struct arena *arena;
-    struct str *items;
-    size_t count, room;
-};
-
-static bool add_path(struct paths *paths, struct str path)
-{
-    if (paths->count == paths->room) {
-        size_t room = paths->room == 0 ? 64 : paths->room * 2;
-        struct str *more = arena_alloc(paths->arena, room * sizeof *more);
-        if (more == NULL) {
-            return false;
-        }
-        if (paths->count != 0) {
-            memcpy(more, paths->items, paths->count * sizeof *more);
-        }
-        paths->items = more;
-        paths->room = room;
-    }
-    paths->items[paths->count] = arena_str(paths->arena, path);
-    return paths->items[paths->count++].ptr != NULL;
-}
-
-static bool ask_range(struct sqlite_file *file, int64_t number, const struct key_range *range, const struct shelf_walk *walk, struct paths *paths)
-{
-    sqlite3_stmt *statement = file->index->statements[ASK];
-    sqlite3_bind_int64(statement, 1, number);
-    sqlite3_bind_blob64(statement, 2, range->first.ptr, range->first.len, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 3, range->last.ptr, range->last.len, SQLITE_STATIC);
-    int code;
-    bool is_fine = true;
-    while (is_fine && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        is_fine = sqlite_file_spend(file, 0);
-        const char *text = (const char *)sqlite3_column_text(statement, 0);
-        struct str path = str_make(text, (size_t)sqlite3_column_bytes(statement, 0));
-        if (is_fine && text != NULL && str_starts(path, walk->prefix) && str_compare(path, walk->from) >= 0) {
-            is_fine = add_path(paths, path);
-        }
-    }
-    sqlite3_reset(statement);
-    return is_fine && code == SQLITE_DONE;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return str_compare(*(const struct str *)a, *(const struct str *)b);
-}
-
-static size_t without_doubles(struct str *paths, size_t count)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || !str_equal(paths[kept - 1], paths[i])) {
-            paths[kept++] = paths[i];
-        }
-    }
-    return kept;
-}
-
-bool sqlite_index_paths(struct sqlite_file *file, const struct shelf_walk *walk, struct arena *arena, struct str **out, size_t *count,
-                        struct str *name)
-{
-    struct plan plan;
-    struct sqlite_index *index = file->index;
-    if (index == NULL || !plan_make(walk->search, index->fields, index->count, has_arrays, file, arena, &plan)) {
-        return false;
-    }
-    struct paths paths = {.arena = arena};
-    for (size_t i = 0; i < plan.count; i++) {
-        if (!ask_range(file, index->numbers[plan.index], &plan.ranges[i], walk, &paths)) {
-            return false;
-        }
-    }
-    if (paths.count > 1) {
-        qsort(paths.items, paths.count, sizeof *paths.items, by_text);
-    }
-    *out = paths.items;
-    *count = without_doubles(paths.items, paths.count);
-    *name = index->fields[plan.index].name;
-    return true;
 }
 
 /* ---- opening */
@@ -296,6 +193,9 @@ static happn_status drop_others(struct sqlite_file *file, happn_error *error)
 
 static happn_status prepare(struct sqlite_file *file, int count, happn_error *error)
 {
+    if (sqlite_index_add_function(file) != SQLITE_OK) {
+        return failed(file, error);
+    }
     for (int i = 0; i < count; i++) {
         if (sqlite3_prepare_v3(file->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &file->index->statements[i], NULL) != SQLITE_OK) {
             return failed(file, error);
@@ -304,10 +204,22 @@ static happn_status prepare(struct sqlite_file *file, int count, happn_error *er
     return HAPPN_OK;
 }
 
+static int make_tables(struct sqlite_file *file)
+{
+    sqlite3_stmt *statement = NULL;
+    bool is_old = sqlite3_prepare_v2(file->db, "SELECT count(*) FROM pragma_table_info('entries')", -1, &statement, NULL) == SQLITE_OK &&
+                  sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) == 3; /* without rows: they are made anew */
+    int code = sqlite3_finalize(statement);
+    if (code == SQLITE_OK && is_old) {
+        code = sqlite3_exec(file->db, drop_tables, NULL, NULL, NULL);
+    }
+    return code == SQLITE_OK ? sqlite3_exec(file->db, tables, NULL, NULL, NULL) : code;
+}
+
 static happn_status make(struct sqlite_file *file, happn_error *error)
 {
     struct sqlite_index *index = file->index;
-    happn_status status = sqlite3_exec(file->db, tables, NULL, NULL, NULL) == SQLITE_OK ? prepare(file, STATEMENTS, error) : failed(file, error);
+    happn_status status = make_tables(file) == SQLITE_OK ? prepare(file, INDEX_STATEMENTS, error) : failed(file, error);
     for (size_t i = 0; i < index->count && status == HAPPN_OK; i++) {
         index->numbers[i] = find_number(file, index->fields[i].name);
         if (index->numbers[i] < 0) {
@@ -336,7 +248,7 @@ happn_status sqlite_index_open_reader(struct sqlite_file *file, const struct sql
         return HAPPN_OK;
     }
     happn_status status = new_index(file, options, error);
-    status = status == HAPPN_OK ? prepare(file, READING, error) : status;
+    status = status == HAPPN_OK ? prepare(file, INDEX_READING, error) : status;
     for (size_t i = 0; status == HAPPN_OK && i < file->index->count; i++) {
         file->index->numbers[i] = find_number(file, file->index->fields[i].name);
         status = file->index->numbers[i] > 0 ? HAPPN_OK : failed(file, error);
@@ -347,7 +259,7 @@ happn_status sqlite_index_open_reader(struct sqlite_file *file, const struct sql
 happn_status sqlite_index_open(struct sqlite_file *file, const struct sqlite_options *options, happn_error *error)
 {
     if (options->index_count == 0) {
-        int code = sqlite3_exec(file->db, "DROP TABLE IF EXISTS entries; DROP TABLE IF EXISTS indexes", NULL, NULL, NULL);
+        int code = sqlite3_exec(file->db, drop_tables, NULL, NULL, NULL);
         return code == SQLITE_OK ? HAPPN_OK : failed(file, error);
     }
     happn_status status = new_index(file, options, error);
@@ -367,7 +279,7 @@ void sqlite_index_close(struct sqlite_file *file)
     if (file->index == NULL) {
         return;
     }
-    for (int i = 0; i < STATEMENTS; i++) {
+    for (int i = 0; i < INDEX_STATEMENTS; i++) {
         sqlite3_finalize(file->index->statements[i]);
     }
     arena_fini(&file->index->arena);

@@ -253,17 +253,30 @@ static happn_status walk_paths(struct shelf *shelf, const struct shelf_walk *wal
     return HAPPN_OK;
 }
 
+static happn_status visit_each(struct shelf *shelf, const struct shelf_walk *walk, const struct document *documents, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!sqlite_file_spend(file_of(shelf), documents[i].data.len)) {
+            return HAPPN_E_BUSY;
+        }
+        if (!walk->visit(walk->arg, &documents[i])) {
+            break;
+        }
+    }
+    return HAPPN_OK;
+}
+
 static bool walk_by_index(struct shelf *shelf, const struct shelf_walk *walk, happn_status *status, happn_error *error)
 {
     struct arena arena;
-    struct str *paths, name;
-    size_t count;
+    struct sqlite_choice choice;
     arena_init(&arena, &memory_default);
-    bool helps = sqlite_index_paths(file_of(shelf), walk, &arena, &paths, &count, &name);
+    bool helps = sqlite_index_choose(file_of(shelf), walk, &arena, &choice);
     if (helps) {
-        *status = walk_paths(shelf, walk, paths, count, error);
+        *status = choice.documents != NULL ? visit_each(shelf, walk, choice.documents, choice.count)
+                                           : walk_paths(shelf, walk, choice.paths, choice.count, error);
         if (walk->index != NULL) {
-            *walk->index = name;
+            *walk->index = choice.name;
         }
     }
     arena_fini(&arena);

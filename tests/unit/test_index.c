@@ -233,6 +233,36 @@ static void other_declarations_are_made_at_the_next_start(void **state)
     assert_true(fixture_is_intact(indexed.file));
 }
 
+/* Somebody has put the documents into other rows, as VACUUM may. */
+static void rows_that_have_moved_are_noticed(void **state)
+{
+    (void)state;
+    everywhere(STORE_SET, "/d/1", "{\"n\":1}", 1);
+    everywhere(STORE_SET, "/d/2", "{\"n\":2}", 1);
+    everywhere(STORE_SET, "/d/3", "{\"n\":2}", 1);
+    fixture_close(&indexed);
+    fixture_sql(indexed.file, "UPDATE documents SET rowid = rowid + 1000; UPDATE documents SET rowid = 1 WHERE path = '/d/3'");
+    open_indexed(fields, 4);
+    struct store_op op = ask(&indexed, STORE_FIND, "{\"n\":1}");
+    assert_true(str_is_set(op.index));
+    assert_int_equal(op.count, 1);
+    assert_true(str_is(op.documents[0].path, "/d/1"));
+    assert_int_equal(ask(&indexed, STORE_FIND, "{\"n\":2}").count, 2);
+}
+
+/* Before 0.1 entries had no rows. */
+static void the_first_layout_is_made_anew(void **state)
+{
+    (void)state;
+    everywhere(STORE_SET, "/d/1", "{\"n\":1}", 1);
+    fixture_close(&indexed);
+    fixture_sql(indexed.file, "DROP TABLE entries; CREATE TABLE entries(field INTEGER NOT NULL, key BLOB NOT NULL, path TEXT NOT NULL,"
+                              " PRIMARY KEY(field, key, path)) STRICT, WITHOUT ROWID; CREATE INDEX entries_by_path ON entries(path)");
+    open_indexed(fields, 4);
+    assert_int_equal(ask(&indexed, STORE_FIND, "{\"n\":1}").count, 1);
+    assert_true(fixture_is_intact(indexed.file));
+}
+
 /* How the store takes it; the operation is done when this returns. */
 static happn_status submit(struct store_op *op, enum store_kind kind, const char *path, const char *criteria)
 {
@@ -492,6 +522,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(results_are_the_same_with_and_without, set_up, tear_down),
         cmocka_unit_test_setup_teardown(indexes_are_used_where_they_help, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_declarations_are_made_at_the_next_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rows_that_have_moved_are_noticed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_first_layout_is_made_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(brief_searches_are_answered_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_search_a_turn_is_answered_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_searches_are_left_to_the_thread, set_up, tear_down),
