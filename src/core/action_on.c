@@ -20,13 +20,17 @@ static enum wildcard_language language_of(const struct request *request)
     return (enum wildcard_language)request->session->protocol->language;
 }
 
+static int depth_of(const struct request *request)
+{
+    return request->options.depth > 0 ? request->options.depth : WILDCARD_DEFAULT_DEPTH;
+}
+
 static bool subscribe(struct request *request, uint64_t *reference)
 {
     struct request_options *options = &request->options;
-    int depth = options->depth > 0 ? options->depth : WILDCARD_DEFAULT_DEPTH;
     struct subscribing how = {.events = request->events,
                               .language = language_of(request),
-                              .depth = depth,
+                              .depth = depth_of(request),
                               .listener = options->listener,
                               .merge = options->merge};
     happn_status status = session_subscribe(request->session, request->channel, request->path, &how, reference);
@@ -87,10 +91,27 @@ static struct opening *settle(struct request *request)
     return has_opening ? opening_take(channel, request->op.documents, request->op.count) : NULL;
 }
 
+/* The store knows no depth: two stars at the end mean there whatever is below. */
+static void drop_too_deep(struct request *request)
+{
+    if (language_of(request) != WILDCARD_SEGMENT || !str_ends(request->path, STR_LIT("/**"))) {
+        return;
+    }
+    struct document *documents = request->op.documents;
+    size_t kept = 0;
+    for (size_t i = 0; i < request->op.count; i++) {
+        if (wildcard_matches(WILDCARD_SEGMENT, request->path, documents[i].path, depth_of(request))) {
+            documents[kept++] = documents[i];
+        }
+    }
+    request->op.count = kept;
+}
+
 /* The values leave first, then the events that came while they were fetched: see opening. Answering may end the session. */
 static void finish_initial(struct request *request)
 {
     struct session *session = request->session;
+    drop_too_deep(request);
     struct opening *opening = settle(request);
     struct reply *reply = &request->reply;
     reply->kind = REPLY_INITIAL;
