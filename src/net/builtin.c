@@ -19,10 +19,9 @@ static void respond_text(happn_http *http, int status, const char *type, const c
 
 static void respond_upgrade(happn_http *http)
 {
-    if (happn_http_add_header(http, "Cache-Control", "no-store, no-cache, must-revalidate, max-age=0") == HAPPN_OK &&
-        happn_http_add_header(http, "Pragma", "no-cache") == HAPPN_OK) {
-        respond_text(http, 426, "text/plain", "Upgrade Required");
-    }
+    (void)!happn_http_add_header(http, "Cache-Control", "no-store, no-cache, must-revalidate, max-age=0");
+    (void)!happn_http_add_header(http, "Pragma", "no-cache");
+    respond_text(http, 426, "text/plain", "Upgrade Required");
 }
 
 bool builtin_route(happn_http *http, struct str path)

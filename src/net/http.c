@@ -26,10 +26,18 @@ static const struct {
     {WSI_TOKEN_OPTIONS_URI, "OPTIONS"},
 };
 
+/* What cannot be copied must not be taken for what was not sent. */
+static char *header_room(happn_http *http, size_t len)
+{
+    char *text = arena_alloc(&http->arena, len + 1);
+    http->lacks_memory = http->lacks_memory || text == NULL;
+    return text;
+}
+
 static struct str copy_token(happn_http *http, enum lws_token_indexes token)
 {
     int len = lws_hdr_total_length(http->wsi, token);
-    char *text = len > 0 ? arena_alloc(&http->arena, (size_t)len + 1) : NULL;
+    char *text = len > 0 ? header_room(http, (size_t)len) : NULL;
     if (text == NULL || lws_hdr_copy(http->wsi, text, len + 1, token) < 0) {
         return STR_NONE;
     }
@@ -41,7 +49,7 @@ static struct str copy_query(happn_http *http)
 {
     int total = lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_URI_ARGS);
     size_t room = total > 0 ? (size_t)total + 64 : 0;
-    char *text = total > 0 ? arena_alloc(&http->arena, room) : NULL;
+    char *text = total > 0 ? header_room(http, room) : NULL;
     size_t len = 0;
     for (int i = 0; text != NULL; i++) {
         int size = lws_hdr_fragment_length(http->wsi, WSI_TOKEN_HTTP_URI_ARGS, i);
@@ -170,7 +178,15 @@ void http_compose_head(happn_http *http, int status, const char *type, const cha
 
 static void compose(happn_http *http, int status, const char *type, const void *body, size_t len)
 {
+    static const char no_room[] = "the answer's headers found no room\n";
     char length[48];
+    if (http->headers.status != HAPPN_OK) { /* none at all is better than some: they may be about security */
+        buf_clear(&http->headers);
+        status = 500;
+        type = "text/plain";
+        body = no_room;
+        len = sizeof no_room - 1;
+    }
     snprintf(length, sizeof length, "Content-Length: %zu\r\n", len);
     buf_reserve(&http->answer, LWS_PRE + 256 + http->headers.len + len);
     http_compose_head(http, status, type, length);
@@ -217,9 +233,8 @@ static void not_found(happn_http *http)
     for (int i = 0; i < len; i++) { /* what comes back as a page must not be one */
         text[i] = text[i] == '<' || text[i] == '>' || text[i] == '&' || text[i] == '"' ? '_' : text[i];
     }
-    if (happn_http_add_header(http, "X-Content-Type-Options", "nosniff") == HAPPN_OK) {
-        happn_http_respond(http, 404, "text/html; charset=utf-8", text, (size_t)len);
-    }
+    (void)!happn_http_add_header(http, "X-Content-Type-Options", "nosniff");
+    happn_http_respond(http, 404, "text/html; charset=utf-8", text, (size_t)len);
 }
 
 static int route(happn_http *http)
@@ -261,6 +276,9 @@ int http_request(struct listener *listener, struct lws *wsi, struct connection *
     }
     struct str length = copy_token(http, WSI_TOKEN_HTTP_CONTENT_LENGTH);
     bool is_coded = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    if (http->lacks_memory) {
+        return -1;
+    }
     bool takes_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
                          strcmp(http->method, "PATCH") == 0;
     if (!str_is_set(length)) {
@@ -458,7 +476,7 @@ const char *happn_http_header(const happn_http *http, const char *name, size_t *
         return give(copy_token(self, token), len);
     }
     int size = lws_hdr_custom_length(http->wsi, with_colon, name_len);
-    char *text = size >= 0 ? arena_alloc(&self->arena, (size_t)size + 1) : NULL;
+    char *text = size >= 0 ? header_room(self, (size_t)size) : NULL;
     if (text == NULL || lws_hdr_custom_copy(http->wsi, text, size + 1, with_colon, name_len) < 0) {
         return give(STR_NONE, len);
     }

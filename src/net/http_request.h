@@ -25,6 +25,7 @@ struct happn_http {
     bool is_routing;    /* in core_route: the answer is sent when it returns */
     bool is_answered;
     bool is_encrypted;
+    bool lacks_memory;  /* for a header that was sent */
     bool close_after;
     /* an answer in parts (http_stream.c) */
     bool is_streaming, is_chunked, is_bodiless, is_ended, is_failed;

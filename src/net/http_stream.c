@@ -54,15 +54,23 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
     if (content_type != NULL && strpbrk(content_type, "\r\n") != NULL) {
         return HAPPN_E_ARGUMENT;
     }
-    http->is_answered = http->is_streaming = true;
+    if (http->headers.status != HAPPN_OK) {
+        return http->headers.status;
+    }
     http->is_bodiless = !http_has_body(http, status);
     http->is_chunked = http->local == NULL && !is_old(http);
     http->close_after = http->close_after || (!http->is_chunked && http->local == NULL);
     http_compose_head(http, status, content_type, http->is_chunked ? "Transfer-Encoding: chunked\r\n" : "");
+    if (http->answer.status != HAPPN_OK) { /* it has not begun: another answer may be tried */
+        happn_status failed = http->answer.status;
+        buf_clear(&http->answer);
+        return failed;
+    }
+    http->is_answered = http->is_streaming = true;
     if (http->wsi != NULL) {
         lws_callback_on_writable(http->wsi);
     }
-    return http->answer.status;
+    return HAPPN_OK;
 }
 
 static void add_part(happn_http *http, struct str part)
