@@ -168,12 +168,21 @@ static void item_done(struct store_op *op)
     release(item->change);
 }
 
+/* An imported name may have a `*`, with which its document's path would be a pattern. */
+static bool is_this_path(const void *arg, struct str path)
+{
+    const struct store_op *op = arg;
+    return str_equal(op->path, path);
+}
+
 static void submit(struct item *item)
 {
     struct security *security = item->change->security;
     struct store_op *op = &item->op;
     op->now = loop_now_ms(security->loop);
     op->include_system = true;
+    op->shows = is_this_path;
+    op->shows_arg = op;
     op->arena = &item->results;
     op->done = item_done;
     op->context = item;

@@ -46,6 +46,25 @@ test('changes that are asked for at once know of each other, also while a file i
   assert.deepEqual(left.map(({ regex }) => regex).sort(), ['^/3/(.*)', '^/4/(.*)', '^/5/(.*)']);
 });
 
+test('a name from an imported database is no pattern: who is called bo* is removed alone', async (t) => {
+  const file = path.join(folder, 'stars.db'), source = path.join(folder, 'stars.jsonl');
+  const documents = [['_USER/bo*', { username: 'bo*' }], ['_USER/bob', { username: 'bob' }], ['_USER/bob/_USER_GROUP/st', {}], ['_USER/bo*/_USER_GROUP/st', {}],
+    ['_GROUP/st', { name: 'st' }], ['_GROUP/s*', { name: 's*' }]];
+  fs.writeFileSync(source, documents.map(([name, data]) => JSON.stringify({ path: `/_SYSTEM/_SECURITY/${name}`, data, created: 1, modified: 1 })).join('\n'));
+  assert.equal((await run(['import', '--db', file, source])).code, 0);
+  let server = await startSecured({}, {}, ['--file', file]);
+  t.after(() => server.stop());
+  let admin = await Admin.login(server.port);
+  assert.equal((await admin.call('deleteUser', { username: 'bo*' })).obj.data.removed, 1);
+  await admin.call('deleteGroup', { name: 's*' });
+  await server.stop();
+  server = await startSecured({}, {}, ['--file', file]);
+  admin = await Admin.login(server.port);
+  assert.deepEqual((await admin.call('listUsers', { name: 'bo' })).map(({ username }) => username), ['bob']);
+  assert.deepEqual((await admin.call('listGroups', { name: 's' })).map(({ name }) => name), ['st']);
+  assert.equal((await admin.call('getGroupMemberships', { username: 'bob' })).length, 1);
+});
+
 test('users, groups, permissions, sessions and tokens of a running server', async () => {
   const server = await startSecured();
   const at = ['--url', `http://127.0.0.1:${server.port}`, '--password-file', secret('admin', 'secret')];
