@@ -51,8 +51,9 @@ typedef unsigned long size_t;
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list != NULL && i < count; i++) {
         const happn_event *event = happn_batch_event(*$1, i);
-        PyObject *item = Py_BuildValue("iiKs#s#", (int)event->kind, (int)event->status, (unsigned long long)event->ticket,
-                                       event->meta, (Py_ssize_t)event->meta_len, event->body, (Py_ssize_t)event->body_len);
+        PyObject *meta = PyUnicode_DecodeUTF8(event->meta, (Py_ssize_t)event->meta_len, "replace"); /* an odd byte must not cost the whole batch */
+        PyObject *body = PyUnicode_DecodeUTF8(event->body, (Py_ssize_t)event->body_len, "replace");
+        PyObject *item = Py_BuildValue("iiKNN", (int)event->kind, (int)event->status, (unsigned long long)event->ticket, meta, body);
         if (item == NULL) {
             Py_DECREF(list);
             list = NULL;

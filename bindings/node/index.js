@@ -73,6 +73,7 @@ class Hub {
   call(name, ticket, ...args) {
     return new Promise((resolve, reject) => {
       if (!this.mailbox) throw new HappnError(-11);
+      if (args.some((arg) => typeof arg === 'string' && arg.includes('\0'))) throw new HappnError(-7, null, 'Bad path: it has a NUL'); // JSON has none
       this.waiting.set(ticket, { resolve, reject });
       let status;
       try {
@@ -144,9 +145,15 @@ class Hub {
     native.wake_close(this.wake);
     for (const waiting of this.waiting.values()) waiting.reject(new HappnError(-11));
     const handlers = [...this.handlers.values()];
-    for (const handler of handlers) handler(handler.isReport ? new HappnError(-11) : END, '{}', 'null');
     this.waiting.clear();
     this.handlers.clear();
+    for (const handler of handlers) {
+      try {
+        handler(handler.isReport ? new HappnError(-11) : END, '{}', 'null');
+      } catch (error) {
+        later(error); // as in drain
+      }
+    }
   }
 }
 
@@ -343,10 +350,14 @@ class Client {
     return this.on('*', null, handler, callback);
   }
 
+  /** Also when it has ended by itself, because its count was used up. */
   off(handle, callback) {
+    const hasEnded = () => this.status !== 2 && handle > this.ticket && handle <= this.hub.last && !this.subscriptions.has(handle);
     const ask = () => {
       if (typeof handle !== 'number') throw new HappnError(-2, { message: 'handle must be a number: what on has given' });
-      return this.ask('happn_mb_off', handle);
+      return hasEnded() ? null : this.ask('happn_mb_off', handle).catch((error) => {
+        if (error.status !== -11 || !hasEnded()) throw error;
+      });
     };
     return deliver(attempt(ask).then(() => undefined), callback);
   }

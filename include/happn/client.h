@@ -111,6 +111,8 @@ HAPPN_API HAPPN_MUST_USE happn_status happn_client_remove_reported(happn_client 
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_on(happn_client *client, const char *path, const char *options, happn_event_fn event,
                                                       void *event_arg, happn_result_fn done, void *arg, int64_t *handle);
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_off(happn_client *client, int64_t handle, happn_result_fn done, void *arg);
+/* 1 until it is taken off or its "count" is used up: then it hears nothing any more. */
+HAPPN_API int happn_client_is_subscribed(const happn_client *client, int64_t handle);
 /* Ends all subscriptions whose path matches the pattern (string language); all of them for "*". While a lost connection is away, this and
  * happn_client_off succeed: what is taken off is not made again. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_client_off_path(happn_client *client, const char *path, happn_result_fn done, void *arg);

@@ -33,7 +33,8 @@ typedef struct happn_event {
 /* Called on any thread, at most once between two takes; must not call back into happn. */
 typedef void (*happn_wake_fn)(void *context);
 
-/* options: JSON text {"highWater":100000}, or NULL. Owns a runtime of its own when runtime is NULL. */
+/* options: JSON text {"highWater":100000,"highWaterBytes":268435456}, or NULL: from how many waiting DATA events, or bytes of them, on more are
+ * dropped. Owns a runtime of its own when runtime is NULL. */
 HAPPN_API HAPPN_MUST_USE int happn_mailbox_open(happn_runtime *runtime, const char *options, size_t options_len, happn_mailbox **out);
 /* A descriptor that is readable while events wait. */
 HAPPN_API int happn_mailbox_fd(const happn_mailbox *mailbox);
@@ -67,8 +68,8 @@ HAPPN_API HAPPN_MUST_USE int happn_mb_count(happn_mailbox *mailbox, uint64_t tic
                                             const char *options, size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path,
                                              const char *options, size_t options_len);
-/* DONE answers the subscribing; then DATA with the same ticket; END after off or close. With "initialCallback":true, when it is made again after
- * a reconnect: STATE {"state":"values"}, whose body is what is there now. */
+/* DONE answers the subscribing; then DATA with the same ticket; END after off, close, or the last event of its "count". With
+ * "initialCallback":true, when it is made again after a reconnect: STATE {"state":"values"}, whose body is what is there now. */
 HAPPN_API HAPPN_MUST_USE int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options,
                                          size_t options_len);
 HAPPN_API HAPPN_MUST_USE int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);

@@ -121,8 +121,8 @@ size_t channels_count(happn_client *client, struct str text)
 
 static void count_down(happn_client *client, struct client_subscription *subscription)
 {
-    if (subscription->left != 0 && --subscription->left == 0) {
-        (void)!happn_client_off(client, (int64_t)subscription->node.id, NULL, NULL);
+    if (subscription->left != 0 && --subscription->left == 0 && happn_client_off(client, (int64_t)subscription->node.id, NULL, NULL) != HAPPN_OK) {
+        end(client, subscription); /* the server counts as well */
     }
 }
 
@@ -338,7 +338,7 @@ happn_status happn_client_on(happn_client *client, const char *path, const char 
     struct str text = str_of(path), given = str_of(options);
     happn_status status = client_check(client);
     status = status == HAPPN_OK ? path_check(text, PATH_FOR_ON, NULL) : status;
-    status = status == HAPPN_OK && options != NULL ? json_check(given, NULL) : status;
+    status = status == HAPPN_OK && options != NULL ? client_check_json(given) : status;
     if (status != HAPPN_OK) {
         return status;
     }
@@ -538,6 +538,11 @@ happn_status happn_client_off(happn_client *client, int64_t handle, happn_result
     end(client, subscription);
     release(client, subscription);
     return HAPPN_OK;
+}
+
+int happn_client_is_subscribed(const happn_client *client, int64_t handle)
+{
+    return client != NULL && idmap_find(&client->subscriptions, (uint64_t)handle) != NULL;
 }
 
 static bool off_answered(happn_client *client, struct pending *pending, const happn_result *result)

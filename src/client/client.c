@@ -93,6 +93,7 @@ static void say_how_many(const happn_client *client, happn_error *error)
     if (!client->was_connected && client->tries > 1 && error->status != HAPPN_E_DENIED) {
         char text[sizeof error->message];
         snprintf(text, sizeof text, "no server of the pool answered; the last: %.300s", error->message);
+        utf8_mend(text); /* the message may have been cut */
         snprintf(error->message, sizeof error->message, "%s", text);
     }
 }
@@ -105,7 +106,8 @@ void client_lost(happn_client *client, happn_status status, const char *reason)
     happn_error error;
     char why[sizeof client->farewell];
     bool again = reconnect_is_wanted(client, status);
-    utf8_copy(why, sizeof why, str_of(client->farewell[0] != '\0' ? client->farewell : reason));
+    snprintf(why, sizeof why, "%s", client->farewell[0] != '\0' ? client->farewell : reason);
+    utf8_mend(why);
     client->is_down = again;
     client->is_ended = !again;
     client->is_losing = true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "client/client.h"
 #include "json/scan.h"
 #include "json/write.h"
@@ -48,6 +49,7 @@ static void say_what_is_missing(const happn_client *client, happn_error *error)
     if (error->status == HAPPN_E_DENIED && !has_credentials(str_of(client->introduction))) {
         char text[200];
         snprintf(text, sizeof text, "%.60s: this server wants a login: username and password, username and privateKey, or token", error->message);
+        utf8_mend(text); /* the message may have been cut */
         snprintf(error->message, sizeof error->message, "%s", text);
     }
 }

@@ -7,7 +7,7 @@
  *
  * Promised: a call that returned 0 has exactly one DONE, with the caller's ticket; a service, client or subscription has
  * exactly one END, its last event; both are never dropped, because their memory is allocated when the call is made.
- * DATA is dropped above the high-water mark, newest first, and STATE says so. */
+ * DATA is dropped above the high-water marks, for the number of events and for their bytes, newest first, and STATE says so. */
 
 #include "mailbox/mailbox.h"
 
@@ -21,7 +21,7 @@
 #include "base/utf8.h"
 #include "json/scan.h"
 
-enum { DEFAULT_HIGH_WATER = 100000 };
+enum { DEFAULT_HIGH_WATER = 100000, DEFAULT_HIGH_WATER_BYTES = 256 << 20 };
 
 struct happn_batch {
     size_t count;
@@ -84,6 +84,12 @@ void mail_fill(struct mail *mail, happn_status status, struct str meta, struct s
     mail->event.body_len = body.len;
 }
 
+/* What counts for the high-water marks. */
+static size_t data_bytes(const struct mail *mail)
+{
+    return mail->event.kind == HAPPN_EV_DATA ? mail->event.meta_len + mail->event.body_len : 0;
+}
+
 static void append(happn_mailbox *mailbox, struct mail *mail)
 {
     mail->next = NULL;
@@ -91,6 +97,7 @@ static void append(happn_mailbox *mailbox, struct mail *mail)
     mailbox->last = &mail->next;
     mailbox->count++;
     mailbox->data_count += mail->event.kind == HAPPN_EV_DATA;
+    mailbox->data_bytes += data_bytes(mail);
 }
 
 void mailbox_post(happn_mailbox *mailbox, struct mail *mail)
@@ -136,10 +143,11 @@ static struct mail *state_mail(const char *state, const char *number_name, uint6
 static bool admit(happn_mailbox *mailbox)
 {
     struct mail *state = NULL;
-    bool fits = mailbox->data_count < mailbox->high_water;
-    if (!fits) {
-        state = mailbox->dropped++ == 0 ? state_mail("overflow", "highWater", mailbox->high_water) : NULL;
-    } else if (mailbox->dropped != 0) {
+    bool is_full = mailbox->data_count >= mailbox->high_water;
+    bool fits = !is_full && mailbox->data_bytes < mailbox->high_water_bytes;
+    if (!fits && mailbox->dropped++ == 0) {
+        state = is_full ? state_mail("overflow", "highWater", mailbox->high_water) : state_mail("overflow", "highWaterBytes", mailbox->high_water_bytes);
+    } else if (fits && mailbox->dropped != 0) {
         state = state_mail("overflow-ended", "dropped", mailbox->dropped);
         mailbox->dropped = 0;
     }
@@ -183,6 +191,7 @@ int happn_mailbox_take(happn_mailbox *mailbox, size_t max, happn_batch **out)
             struct mail *mail = batch->mails[i] = mailbox->first;
             mailbox->first = mail->next;
             mailbox->data_count -= mail->event.kind == HAPPN_EV_DATA;
+            mailbox->data_bytes -= data_bytes(mail);
         }
         mailbox->count -= count;
         if (mailbox->count == 0) {
@@ -241,22 +250,30 @@ happn_status mailbox_check(happn_mailbox *mailbox)
 
 /* --- life */
 
+/* Unchanged when it is not there. */
+static happn_status read_mark(struct str options, const char *name, size_t *mark)
+{
+    struct str value = json_get(options, name);
+    int64_t number = json_int(value, (int64_t)*mark);
+    if ((str_is_set(value) && json_type_of(value) != JSON_NUMBER) || number < 1) {
+        return HAPPN_E_ARGUMENT;
+    }
+    *mark = (size_t)number;
+    return HAPPN_OK;
+}
+
 static happn_status read_options(happn_mailbox *mailbox, struct str options)
 {
     mailbox->high_water = DEFAULT_HIGH_WATER;
+    mailbox->high_water_bytes = DEFAULT_HIGH_WATER_BYTES;
     if (options.ptr == NULL) {
         return HAPPN_OK;
     }
     if (!utf8_is_valid(options) || json_check(options, NULL) != HAPPN_OK || json_type_of(options) != JSON_OBJECT) {
         return HAPPN_E_JSON;
     }
-    struct str value = json_get(options, "highWater");
-    int64_t number = json_int(value, DEFAULT_HIGH_WATER);
-    if ((str_is_set(value) && json_type_of(value) != JSON_NUMBER) || number < 1) {
-        return HAPPN_E_ARGUMENT;
-    }
-    mailbox->high_water = (size_t)number;
-    return HAPPN_OK;
+    happn_status status = read_mark(options, "highWater", &mailbox->high_water);
+    return status == HAPPN_OK ? read_mark(options, "highWaterBytes", &mailbox->high_water_bytes) : status;
 }
 
 static void mailbox_free(happn_mailbox *mailbox)

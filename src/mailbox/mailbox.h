@@ -65,6 +65,7 @@ struct happn_mailbox {
     /* under lock */
     struct mail *first, **last;
     size_t count, data_count, high_water;
+    size_t data_bytes, high_water_bytes;
     uint64_t dropped;      /* DATA since the last that fitted */
     bool is_signalled;     /* since the last take */
     bool is_fd_set;

@@ -129,10 +129,23 @@ void run_remove(struct call *call)
                                                      : happn_client_remove(client, call->path, call->options, answer_result, call));
 }
 
+/* No DATA comes any more; END waits for the answer to on. */
+static void end_subscription(struct ticket *ticket)
+{
+    if (ticket->is_ready) {
+        ticket_end(ticket, HAPPN_OK, "");
+    } else {
+        ticket->is_over = true;
+    }
+}
+
 static void on_data(const char *data, size_t data_len, const char *meta, size_t meta_len, void *arg)
 {
     struct ticket *ticket = arg;
     mailbox_post_data(ticket->mailbox, ticket->node.id, str_make(meta, meta_len), str_make(data, data_len));
+    if (!happn_client_is_subscribed(ticket->parent->client, ticket->handle)) {
+        end_subscription(ticket); /* that was the last of its count */
+    }
 }
 
 static void on_subscribed(const happn_result *result, void *arg)
@@ -177,17 +190,11 @@ void run_off(struct call *call)
         return;
     }
     happn_status status = happn_client_off(client, ticket->handle, answer_result, call);
-    if (status == HAPPN_E_NOT_FOUND) {
-        answer_status(call, HAPPN_OK); /* its count was used up */
-    } else if (status != HAPPN_OK) {
+    if (status != HAPPN_OK) {
         answer_status(call, status);
         return;
     }
-    if (ticket->is_ready) {
-        ticket_end(ticket, HAPPN_OK, "");
-    } else {
-        ticket->is_over = true;
-    }
+    end_subscription(ticket);
 }
 
 /* --- administration */

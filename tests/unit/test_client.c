@@ -196,6 +196,8 @@ static void what_is_not_valid_fails_at_once(void **state)
     assert_int_equal(happn_client_set(client, "/a", "1", 1, "[]", on_result, &answer), HAPPN_E_JSON);
     assert_int_equal(happn_client_set(client, NULL, "1", 1, NULL, on_result, &answer), HAPPN_E_ARGUMENT);
     assert_int_equal(happn_client_get(client, "/\xff", NULL, on_result, &answer), HAPPN_E_PATH);
+    assert_int_equal(happn_client_on(client, "/\xff", NULL, on_event, &answer, on_result, &answer, NULL), HAPPN_E_PATH);
+    assert_int_equal(happn_client_on(client, "/a", "{\"a\":\"\xff\"}", on_event, &answer, on_result, &answer, NULL), HAPPN_E_JSON);
     assert_int_equal(happn_client_on(client, "/a", "{\"event_type\":\"dance\"}", on_event, &answer, on_result, &answer, NULL),
                      HAPPN_E_ARGUMENT);
     assert_int_equal(happn_client_off(client, 77, on_result, &answer), HAPPN_E_NOT_FOUND);

@@ -1,4 +1,5 @@
 /* The client over a WebSocket, against a server that does exactly what the test says, also what is wrong. */
+#include "base/utf8.h"
 #include "client_house.h"
 
 static char last_text[1 << 16]; /* of the client */
@@ -96,6 +97,23 @@ static void a_refused_login(void **state)
     UNTIL(connected != HAPPN_PENDING);
     assert_int_equal(connected, HAPPN_E_DENIED);
     assert_string_equal(connect_error.message, "Invalid credentials: this server wants a login: username and password, username and privateKey, or token");
+}
+
+/* It goes on into frames, and to Python, as UTF-8. */
+static void a_long_refusal_is_cut_between_characters(void **state)
+{
+    (void)state;
+    answers = false;
+    begin_client("");
+    UNTIL(texts == 2);
+    websocket_server_text(&server, "{\"data\":null,\"_meta\":{\"status\":\"ok\",\"eventId\":1}}");
+    websocket_server_text(&server, "{\"data\":null,\"_meta\":{\"status\":\"error\",\"eventId\":2,\"error\":{\"name\":\"AccessDenied\",\"code\":401,\"message\":\""
+                                   "x\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+                                   "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\"}}}");
+    UNTIL(connected != HAPPN_PENDING);
+    assert_int_equal(connected, HAPPN_E_DENIED);
+    assert_true(utf8_is_valid(str_of(connect_error.message)));
+    assert_non_null(strstr(connect_error.message, "\xc3\xa9: this server wants a login"));
 }
 
 static void frames_in_pieces(void **state)
@@ -356,6 +374,7 @@ int main(void)
         TEST(it_introduces_itself),
         TEST(what_is_said_early_waits),
         TEST(a_refused_login),
+        TEST(a_long_refusal_is_cut_between_characters),
         TEST(frames_in_pieces),
         TEST(big_messages_both_ways),
         TEST(over_the_limit),

@@ -175,6 +175,28 @@ static void everything_in_one_go(void **state)
     expect_nothing();
 }
 
+static void a_subscription_ends_with_its_count(void **state)
+{
+    (void)state;
+    uint64_t service = open_service(), client = open_client(service), on = ticket(), off = ticket(), number;
+    const char *options = "{\"count\":2,\"initialEmit\":true}";
+    expect(HAPPN_EV_DONE, set(client, "/a", "0"), 0);
+    assert_int_equal(happn_mb_on(mailbox, on, client, "/a", options, strlen(options)), HAPPN_OK);
+    expect(HAPPN_EV_DATA, on, 0); /* an initial value does not count */
+    expect(HAPPN_EV_DONE, on, 0);
+    number = set(client, "/a", "1");
+    expect(HAPPN_EV_DATA, on, 0);
+    expect(HAPPN_EV_DONE, number, 0);
+    number = set(client, "/a", "2");
+    expect(HAPPN_EV_DATA, on, 0);
+    expect(HAPPN_EV_END, on, 0);
+    expect(HAPPN_EV_DONE, number, 0);
+    expect(HAPPN_EV_DONE, set(client, "/a", "3"), 0);
+    assert_int_equal(happn_mb_off(mailbox, off, client, on), HAPPN_OK);
+    expect(HAPPN_EV_DONE, off, HAPPN_E_CLOSED);
+    expect_nothing();
+}
+
 static void reports_of_publications(void **state)
 {
     (void)state;
@@ -285,6 +307,36 @@ static void too_many_events(void **state)
     assert_string_equal(expect(HAPPN_EV_STATE, 0, 0).meta, "{\"state\":\"overflow-ended\",\"dropped\":90}");
     expect(HAPPN_EV_DATA, on, 0);
     expect(HAPPN_EV_DONE, number, 0);
+}
+
+static void too_many_bytes(void **state)
+{
+    (void)state;
+    happn_mailbox *refused;
+    assert_int_equal(happn_mailbox_open(NULL, "{\"highWaterBytes\":0}", 20, &refused), HAPPN_E_ARGUMENT);
+    happn_mailbox_close(mailbox);
+    assert_int_equal(happn_mailbox_open(NULL, "{\"highWaterBytes\":1000}", 23, &mailbox), HAPPN_OK);
+    uint64_t client = open_client(open_service()), on = ticket(), last = 0;
+    assert_int_equal(happn_mb_on(mailbox, on, client, "/a", NULL, 0), HAPPN_OK);
+    expect(HAPPN_EV_DONE, on, 0);
+    char text[601];
+    snprintf(text, sizeof text, "\"%0598d\"", 0);
+    for (int i = 0; i < 1000; i++) {
+        last = set(client, "/a", text);
+    }
+    for (bool is_over = false; !is_over;) {
+        happn_batch *batch;
+        int data = 0;
+        while (!next_batch(10000, &batch)) {
+        }
+        for (size_t i = 0; i < happn_batch_count(batch); i++) {
+            const happn_event *event = happn_batch_event(batch, i);
+            data += event->kind == HAPPN_EV_DATA;
+            is_over = is_over || (event->kind == HAPPN_EV_DONE && event->ticket == last);
+        }
+        happn_batch_free(batch);
+        assert_in_range(data, 0, 2); /* whoever comes when a thousand bytes wait is dropped */
+    }
 }
 
 static atomic_int wakes;
@@ -476,10 +528,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_verbs),
         TEST(everything_in_one_go),
+        TEST(a_subscription_ends_with_its_count),
         TEST(reports_of_publications),
         TEST(failures),
         TEST(the_service_goes_first),
         TEST(too_many_events),
+        TEST(too_many_bytes),
         TEST(one_wake_between_two_takes),
         TEST(closing_with_everything_open),
         TEST(a_forked_child_is_told),

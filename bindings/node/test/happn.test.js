@@ -72,6 +72,27 @@ test('events and handles', () => withClient(async (client) => {
   assert.deepStrictEqual(seen, [['one', 1], ['two', 1], ['two', 2]]);
 }));
 
+test('a subscription with a count is gone when that is used up', () => withClient(async (client) => {
+  const seen = [];
+  const held = client.hub.handlers.size;
+  const one = await client.once('/n', (data) => seen.push(data.n));
+  const two = await client.on('/n', { count: 2 }, (data) => seen.push(data.n));
+  for (let n = 1; n <= 3; n++) await client.set('/n', { n });
+  assert.deepStrictEqual(seen, [1, 1, 2]);
+  assert.strictEqual(client.hub.handlers.size, held);
+  assert.strictEqual(client.subscriptions.size, 0);
+  await client.off(one);
+  await client.off(two);
+  await assert.rejects(client.off(two + 1000), { status: -11 });
+}));
+
+test('a path does not end at a NUL', () => withClient(async (client) => {
+  for (const name of ['set', 'get', 'remove', 'getPaths']) await assert.rejects(client[name]('/z\0b', 1), { name: 'BadPath', status: -7, message: /NUL/ });
+  await assert.rejects(client.on('/z\0b', () => {}), { status: -7 });
+  assert.deepStrictEqual(await client.getPaths('/z*'), []);
+  assert.deepStrictEqual((await client.set('/z', 'a\0b')).value, 'a\0b');
+}));
+
 test('errors', () => withClient(async (client) => {
   await assert.rejects(client.set('/a/*', 1), { name: 'BadPath', status: -7, message: /path cannot contain the \* wildcard/ });
   await assert.rejects(client.on('*/b', () => {}), /subscribe failed/);

@@ -35,6 +35,7 @@ __all__ = ["Service", "Client", "Subscription", "Event", "Security", "connect", 
 
 _DONE, _DATA, _END, _STATE, _REPORT = 1, 2, 5, 6, 7
 _BATCH = 256
+_MOST_WAITING = 100_000
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -75,6 +76,8 @@ class _Hub:
             raise errors.make(-11, None, "already closed")
         if self.pid != os.getpid():
             raise errors.make(-21, None, _native.status_text(-21))
+        if any(isinstance(text, str) and "\0" in text for text in args):  # JSON has none; a path would end there
+            raise errors.make(-7, None, "Bad path: it has a NUL")
         number = self.ticket() if ticket is None else ticket
         future: asyncio.Future[tuple[str, str]] = self.loop.create_future()
         self.waiting[number] = future
@@ -188,13 +191,18 @@ Handler = Callable[[Event], "None | Awaitable[None]"]
 
 
 class Subscription:
-    """What `Client.on` gives. Await it to be sure that the server knows; iterate over it for the events; `await off()`."""
+    """What `Client.on` gives. Await it to be sure that the server knows; iterate over it for the events; `await off()`.
 
-    def __init__(self, client: "Client", path: str, handler: Handler | None, options: dict[str, Any]):
+    Events that nobody has iterated over wait, up to `max_waiting`; those that come then are dropped, with a ResourceWarning."""
+
+    def __init__(self, client: "Client", path: str, handler: Handler | None, options: dict[str, Any], max_waiting: int = _MOST_WAITING):
         self._client = client
         self._hub = client._hub
         self._handler = handler
         self._events: deque[Event] = deque()
+        self._max_waiting = max_waiting
+        #: How many events were dropped because too many waited.
+        self.dropped = 0
         self._news = asyncio.Event()
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -225,10 +233,18 @@ class Subscription:
             if self.on_values is not None:
                 self._run(self.on_values(self.initial))
         elif self._handler is None:
-            self._events.append(Event(body, meta))
+            self._keep(Event(body, meta))
         else:
             self._run(self._handler(Event(body, meta)))
         self._news.set()
+
+    def _keep(self, event: Event) -> None:
+        if len(self._events) < self._max_waiting:
+            self._events.append(event)
+            return
+        self.dropped += 1
+        if self.dropped == 1:
+            warnings.warn(f"happn: {self._max_waiting} events of {self.path} wait to be iterated over, more are dropped", ResourceWarning, stacklevel=2)
 
     def _run(self, result: Any) -> None:
         if inspect.isawaitable(result):
@@ -271,7 +287,11 @@ class Subscription:
         if self._ended:
             return
         self._events.clear()
-        await self._hub.call(_native.happn_mb_off, self._client._ticket, self._ticket)
+        try:
+            await self._hub.call(_native.happn_mb_off, self._client._ticket, self._ticket)
+        except Closed:
+            if not self._ended:  # else its count was used up meanwhile
+                raise
 
     async def __aenter__(self) -> "Subscription":
         return await self
@@ -392,11 +412,12 @@ class Client:
         """Removes what matches; returns how many there were. on_published as in set."""
         return json.loads((await self._publish(_native.happn_mb_remove, path, options=options))[1])["removed"]
 
-    def on(self, path: str, handler: Handler | None = None, **options: Any) -> Subscription:
-        """Subscribes. Options: event_type ('set', 'remove', 'all'), initialCallback, initialEmit, count, ..."""
+    def on(self, path: str, handler: Handler | None = None, *, max_waiting: int = _MOST_WAITING, **options: Any) -> Subscription:
+        """Subscribes. Options: event_type ('set', 'remove', 'all'), initialCallback, initialEmit, count, ... Iterating ends after `count` events, if it is
+        given. max_waiting: see Subscription."""
         if not self._ticket:
             raise errors.make(-11, None, "the client is not open")
-        subscription = Subscription(self, path, handler, options)
+        subscription = Subscription(self, path, handler, options, max_waiting)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -482,9 +503,11 @@ class Service:
         """Ends the service; reconnect=False tells its clients not to come back."""
         hub, self._hub = self._hub, None
         if hub is not None:
-            if not reconnect:
-                await hub.call(_native.happn_mb_service_close, self._ticket, 0)
-            await hub.close()
+            try:
+                if not reconnect:
+                    await hub.call(_native.happn_mb_service_close, self._ticket, 0)
+            finally:
+                await hub.close()
 
     async def __aenter__(self) -> "Service":
         return await self.start()

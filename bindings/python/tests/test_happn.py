@@ -85,6 +85,42 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
         await self.client.set("/c", {"n": 2})
         self.assertEqual(len(seen), 2)
 
+    async def test_iterating_ends_with_the_count(self):
+        subscription = await self.client.on("/n/*", count=2)
+        held = len(self.client._hub.handlers)
+        for n in range(3):
+            await self.client.set(f"/n/{n}", {"n": n})
+        self.assertEqual([event.data["n"] async for event in subscription], [0, 1])
+        self.assertEqual(len(self.client._hub.handlers), held - 1)
+        await subscription.off()
+        early = self.client.on("/n/*", count=1)
+        await self.client.set("/n/4", {"n": 4})
+        await early.off()
+
+    async def test_events_that_nobody_reads_are_bounded(self):
+        subscription = await self.client.on("/b", max_waiting=3)
+        with self.assertWarnsRegex(ResourceWarning, "3 events of /b wait"):
+            for n in range(5):
+                await self.client.set("/b", {"n": n})
+        self.assertEqual(subscription.dropped, 2)
+        seen = []
+        async for event in subscription:
+            seen.append(event.data["n"])
+            if len(seen) == 3:
+                await self.client.set("/b", {"n": 5})
+            if len(seen) == 4:
+                break
+        self.assertEqual(seen, [0, 1, 2, 5])
+
+    async def test_a_path_does_not_end_at_a_nul(self):
+        for call in (self.client.set("/z\0b", 1), self.client.get("/z\0b"), self.client.remove("/z\0b")):
+            with self.assertRaisesRegex(happn.BadPath, "NUL"):
+                await call
+        with self.assertRaisesRegex(happn.BadPath, "NUL"):
+            self.client.on("/z\0b")
+        self.assertEqual(await self.client.get_paths("/z*"), [])
+        self.assertEqual(await self.client.set("/z", "a\0b"), {"value": "a\0b"})
+
     async def test_initial_values(self):
         await self.client.set("/i/1", {"n": 1})
         subscription = await self.client.on("/i/*", initialCallback=True)
