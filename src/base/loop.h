@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/memory.h"
+#include "base/whereabouts.h"
 #include "happn/status.h"
 
 typedef void (*loop_fn)(void *arg);
@@ -34,6 +35,8 @@ struct loop {
     bool stopping;                         /* under lock */
     struct loop_flush *flushes;
     struct loop_clock clock;
+    struct whereabouts whereabouts;
+    struct watchdog *watchdog;             /* base/watchdog.h; NULL: none */
     pthread_t thread;                      /* the thread that runs the loop */
 };
 

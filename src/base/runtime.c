@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/watchdog.h"
+
 struct happn_runtime {
     struct loop loop;
     const struct allocator *allocator;
@@ -37,7 +39,9 @@ static void *run_thread(void *arg)
 {
     happn_runtime *runtime = arg;
     prctl(PR_SET_NAME, "happn-loop");
+    watchdog_loop_runs(&runtime->loop, true);
     uv_run(&runtime->loop.uv, UV_RUN_DEFAULT);
+    watchdog_loop_runs(&runtime->loop, false);
     return NULL;
 }
 
@@ -118,7 +122,9 @@ int happn_runtime_step(happn_runtime *runtime, int wait)
         return status;
     }
     bool is_idle = runtime->parts == NULL;
+    watchdog_loop_runs(&runtime->loop, true);
     uv_run(&runtime->loop.uv, wait != 0 && !is_idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    watchdog_loop_runs(&runtime->loop, false);
     return runtime->parts != NULL;
 }
 

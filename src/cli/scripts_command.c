@@ -76,6 +76,18 @@ static void print_metrics(const cJSON *metrics)
     }
 }
 
+static void print_stalls(const cJSON *stalls)
+{
+    const cJSON *last = cJSON_GetObjectItem(stalls, "last");
+    const char *place = cJSON_GetStringValue(cJSON_GetObjectItem(last, "place")), *note = cJSON_GetStringValue(cJSON_GetObjectItem(last, "note"));
+    if (place == NULL || note == NULL) {
+        return;
+    }
+    printf("stood still %.0f times, for up to %.0f ms; last for %.0f ms: %s%s%s\n\n", cJSON_GetNumberValue(cJSON_GetObjectItem(stalls, "count")),
+           cJSON_GetNumberValue(cJSON_GetObjectItem(stalls, "longestMs")), cJSON_GetNumberValue(cJSON_GetObjectItem(last, "ms")), place,
+           note[0] != '\0' ? "; " : "", note);
+}
+
 static void print_scripts(const cJSON *result)
 {
     printf("generation %.0f, %.0f of %.0f bytes, %.0f timers, %.0f listeners\n\n", cJSON_GetNumberValue(cJSON_GetObjectItem(result, "generation")),
@@ -84,6 +96,7 @@ static void print_scripts(const cJSON *result)
     table_print(cJSON_GetObjectItem(result, "scripts"), "script,calls,refusals,errors");
     puts("");
     print_metrics(cJSON_GetObjectItem(result, "metrics"));
+    print_stalls(cJSON_GetObjectItem(result, "stalls"));
     table_print(cJSON_GetObjectItem(result, "tasks"), "id,script,hook,line,age,state,path");
 }
 

@@ -160,9 +160,11 @@ bool core_route(struct core *core, happn_http *http, const char *method, struct 
             best = route;
         }
     }
+    const char *before = whereabouts_set(&core->loop->whereabouts.action, "a route");
+    bool is_taken = best != NULL || (core->script_route != NULL && core->script_route(core->scripts, http));
     if (best != NULL) {
         best->run(http, best->arg);
-        return true;
     }
-    return core->script_route != NULL && core->script_route(core->scripts, http);
+    whereabouts_set(&core->loop->whereabouts.action, before);
+    return is_taken;
 }

@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/watchdog.h"
 #include "core/answer.h"
 #include "core/gate.h"
 #include "core/layers.h"
@@ -59,6 +60,21 @@ static const struct action_entry table[] = {
     {ACTION_DISCONNECT_CHILDREN, action_disconnect_children, false, false, PATH_FOR_GET, GATE_LOGIN},
     {ACTION_ADMINISTER, action_administer, false, false, PATH_FOR_GET, GATE_LOGIN},
 };
+
+/* For the watchdog. */
+static const char *const action_names[] = {
+    [ACTION_UNKNOWN] = "an unknown action", [ACTION_CONFIGURE_SESSION] = "configure-session", [ACTION_DESCRIBE] = "describe",
+    [ACTION_LOGIN] = "login", [ACTION_SET] = "set", [ACTION_GET] = "get", [ACTION_COUNT] = "count", [ACTION_REMOVE] = "remove",
+    [ACTION_ON] = "on", [ACTION_OFF] = "off", [ACTION_ACK] = "ack", [ACTION_DISCONNECT] = "disconnect",
+    [ACTION_REQUEST_NONCE] = "request-nonce", [ACTION_REVOKE_SESSION] = "revoke-session", [ACTION_REVOKE_TOKEN] = "revoke-token",
+    [ACTION_CHANGE_PASSWORD] = "change-password", [ACTION_DISCONNECT_CHILDREN] = "disconnect-child-sessions",
+    [ACTION_ADMINISTER] = "administer"};
+
+static const char *const store_names[] = {[STORE_SET] = "a set in the store", [STORE_MERGE] = "a merge in the store",
+                                          [STORE_INCREMENT] = "an increment in the store", [STORE_TAG] = "a tag in the store",
+                                          [STORE_RESTORE] = "a restore in the store", [STORE_GET] = "a get in the store",
+                                          [STORE_FIND] = "a search in the store", [STORE_COUNT] = "a count in the store",
+                                          [STORE_COMPACT] = "the store's compaction", [STORE_REMOVE] = "a remove in the store"};
 
 static const struct action_entry *find_action(enum action action)
 {
@@ -176,7 +192,10 @@ static void after_layers(struct request *request, happn_verdict verdict)
 
 static void start(struct request *request)
 {
+    struct whereabouts *at = &request->core->loop->whereabouts;
+    const char *before = whereabouts_set(&at->action, action_names[request->action]);
     after_layers(request, request->core->layers[LAYERS_INBOUND] != NULL ? layers_inbound(request) : HAPPN_NEXT);
+    whereabouts_set(&at->action, before);
 }
 
 static bool must_wait(const struct session *session, const struct request *request)
@@ -308,7 +327,13 @@ static void submit(struct request *request)
     session->in_store++;
     request->core->stats.store_operations++;
     op->status = HAPPN_OK;
+    struct loop *loop = request->core->loop;
+    const char *before = whereabouts_set(&loop->whereabouts.part, store_names[op->kind]);
     happn_status status = datastores_submit(request->core->stores, request->store, op);
+    whereabouts_set(&loop->whereabouts.part, before);
+    if (atomic_load_explicit(&loop->whereabouts.is_stuck, memory_order_relaxed)) {
+        watchdog_note(loop, store_names[op->kind], op->path.ptr, op->path.len);
+    }
     if (status != HAPPN_PENDING) {
         op->status = status;
         store_done(op);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "base/watchdog.h"
 #include "core/dispatch.h"
 #include "json/scan.h"
 
@@ -35,6 +36,7 @@ bool layers_wanted(const struct core *core, enum layer_chain chain)
 happn_verdict layers_inbound(struct request *request)
 {
     size_t index = 0;
+    struct whereabouts *at = &request->core->loop->whereabouts;
     struct layer *layer = request->core->layers[request->is_authorized ? LAYERS_AUTHORIZED : LAYERS_INBOUND];
     for (; layer != NULL; layer = layer->next, index++) {
         if (index < request->layer || layer->is_idle) {
@@ -46,8 +48,13 @@ happn_verdict layers_inbound(struct request *request)
                                                   .session = request->session,
                                                   .arena = &request->arena,
                                                   .data = request->data};
+        const char *before = whereabouts_set(&at->part, "a layer");
         happn_verdict verdict = layer->run(&request->message, layer->arg);
+        whereabouts_set(&at->part, before);
         request->data = request->message.data;
+        if (atomic_load_explicit(&at->is_stuck, memory_order_relaxed)) {
+            watchdog_note(request->core->loop, "a layer's message", request->path.ptr, request->path.len);
+        }
         if (verdict != HAPPN_NEXT) {
             return verdict;
         }
@@ -55,7 +62,7 @@ happn_verdict layers_inbound(struct request *request)
     return HAPPN_NEXT;
 }
 
-static happn_verdict run_chain(struct core *core, enum layer_chain chain, happn_message *message)
+static happn_verdict run_layers(const struct core *core, enum layer_chain chain, happn_message *message)
 {
     for (struct layer *layer = core->layers[chain]; layer != NULL; layer = layer->next) {
         if (layer->is_idle || (layer->is_for_replies && message->publication != NULL)) {
@@ -67,6 +74,14 @@ static happn_verdict run_chain(struct core *core, enum layer_chain chain, happn_
         }
     }
     return HAPPN_NEXT;
+}
+
+static happn_verdict run_chain(struct core *core, enum layer_chain chain, happn_message *message)
+{
+    const char *before = whereabouts_set(&core->loop->whereabouts.part, "an outbound layer");
+    happn_verdict verdict = run_layers(core, chain, message);
+    whereabouts_set(&core->loop->whereabouts.part, before);
+    return verdict;
 }
 
 static bool layer_data(struct request *request, struct str path, struct str *data)

@@ -185,9 +185,12 @@ static void free_outbox(struct outbox *outbox)
 static void take_turn(void *arg)
 {
     struct outbox *outbox = arg;
+    struct whereabouts *at = &outbox->session->core->loop->whereabouts;
+    const char *before = whereabouts_set(&at->part, "a long list for a client");
     if (!outbox->is_over && encode_some(outbox, SLICE_BYTES)) {
         send_messages(outbox);
     }
+    whereabouts_set(&at->part, before);
     if (!outbox->is_over && outbox->listed == NULL) {
         end(outbox);
     }

@@ -13,7 +13,7 @@ struct task *background_new(struct script *script, const char *hook, int functio
     struct task *task = task_new(script->generation, TASK_BACKGROUND);
     if (task != NULL) {
         task->script = script;
-        task->hook = hook;
+        task->hook = task->place = hook;
         task->work.function = function;
     }
     return task;

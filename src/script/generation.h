@@ -12,9 +12,16 @@
 struct task;
 struct generation;
 
+struct kept {
+    struct kept *next;
+    struct str text;
+};
+
 /* The options, copied: entries and texts live in the arena. */
 struct settings {
     struct arena arena;
+    struct kept *kept; /* texts of generations that may be gone */
+    size_t kept_count;
     struct scripts_options options;
     struct script_entry *inbound, *outbound, *routes, *others;
 };
@@ -48,6 +55,7 @@ struct segment {
 struct script_route {
     struct script *script;
     const char *key; /* "GET /{id}" */
+    const char *place; /* the same, as long as there are scripts */
     struct str method;
     struct segment *segments;
     size_t count;
@@ -108,6 +116,8 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error);
 void generation_release(struct generation *generation);
 void generation_free(struct generation *generation);
 void scripts_release(struct scripts *scripts);
+/* A copy of the text that stays as long as the scripts do; of the same text it is the same one. "a route" when there are too many. */
+const char *scripts_keep(struct scripts *scripts, struct str text);
 /* A call has ended, and memory was refused: when what the scripts keep is still too much after a collection, they are loaded anew. Later. */
 void scripts_relieve(struct scripts *scripts);
 

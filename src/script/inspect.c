@@ -1,6 +1,7 @@
 #include "script/inspect.h"
 
 #include "base/clock.h"
+#include "base/watchdog.h"
 #include "json/write.h"
 #include "script/task.h"
 
@@ -69,6 +70,21 @@ static void add_scripts(struct buf *out, const struct generation *generation)
     }
 }
 
+void inspect_add_stalls(const struct loop *loop, struct buf *out)
+{
+    struct stall_totals totals = watchdog_totals(loop);
+    buf_add_format(out, "{\"count\":%llu,\"longestMs\":%llu,\"last\":", (unsigned long long)totals.count, (unsigned long long)totals.longest_ms);
+    if (totals.count == 0) {
+        buf_add_lit(out, "null}");
+        return;
+    }
+    buf_add_format(out, "{\"ms\":%llu,\"isOver\":%s,\"place\":", (unsigned long long)totals.last.ms, totals.last.is_over ? "true" : "false");
+    json_add_string(out, str_of(totals.last.place));
+    buf_add_lit(out, ",\"note\":");
+    json_add_string(out, str_of(totals.last.note));
+    buf_add_lit(out, "}}");
+}
+
 void inspect_add(struct scripts *scripts, struct buf *out)
 {
     const struct generation *current = scripts->current;
@@ -78,6 +94,8 @@ void inspect_add(struct scripts *scripts, struct buf *out)
     add_scripts(out, current);
     buf_add_lit(out, "],\"metrics\":");
     metrics_add(&scripts->metrics, out);
+    buf_add_lit(out, ",\"stalls\":");
+    inspect_add_stalls(scripts->core->loop, out);
     buf_add_lit(out, ",\"tasks\":[");
     bool is_first = add_tasks(out, current, now, true);
     for (const struct generation *generation = scripts->retired; generation != NULL; generation = generation->next) {

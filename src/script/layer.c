@@ -131,6 +131,7 @@ static int run_scripts(lua_State *L, int status, lua_KContext context);
 /* Leaves the stack with the function's result or error at AT_RESULT. */
 static int call_script(lua_State *L, struct task *task)
 {
+    task_tell_place(task);
     struct script *script = task->script;
     struct vm *vm = vm_of(L);
     script->calls++;
@@ -204,7 +205,7 @@ static happn_verdict run_layer(struct scripts *scripts, happn_message *message, 
     task->message = message;
     task->index = index;
     task->script = next_script(generation, message, &index);
-    task->hook = kind == TASK_INBOUND ? "inbound" : "outbound";
+    task->hook = task->place = kind == TASK_INBOUND ? "inbound" : "outbound";
     if (!task_start(task, layer_main)) {
         task->is_parked = true;
         return HAPPN_LATER;

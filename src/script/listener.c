@@ -208,6 +208,7 @@ static void start_next(struct script_listener *listener)
                   listener->hook);
         return;
     }
+    task->place = "a listener";
     background_act_for_script(task);
     bool is_given = false;
     while (!is_given && listener->first != NULL) {

@@ -368,7 +368,11 @@ struct script *script_load(struct generation *generation, const struct script_en
     struct vm *vm = &generation->vm;
     vm_enter(vm, vm->L, (struct budget){(int64_t)options->instructions * 10, (int64_t)options->route_cpu * 1000000});
     vm->is_alone = !generation->scripts->is_serving;
+    struct whereabouts *at = &generation->scripts->core->loop->whereabouts;
+    const char *before = whereabouts_set(&at->script, script->file), *hook = whereabouts_set(&at->hook, "while it is loaded");
     happn_status status = vm_protect(vm, load, script, error);
+    whereabouts_set(&at->script, before);
+    whereabouts_set(&at->hook, hook);
     vm->is_alone = generation->scripts->is_trial;
     (void)vm_leave(vm);
     lua_sethook(vm->L, NULL, 0, 0);

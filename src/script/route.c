@@ -139,6 +139,7 @@ static void declare(lua_State *L, struct script *script)
     route->script = script;
     route->is_public = is_public;
     route->key = copy.ptr;
+    route->place = scripts_keep(generation->scripts, copy);
     route->method = str_make(copy.ptr, (size_t)(space - copy.ptr));
     add_segments(L, generation, route, str_of(script->entry->mount));
     add_segments(L, generation, route, str_of(space + 1));
@@ -442,6 +443,7 @@ bool route_answer(void *arg, happn_http *http)
     task->route = route;
     task->script = route->script;
     task->hook = route->key;
+    task->place = route->place;
     task->status = 500;
     task->content_type[0] = '\0';
     if (task_start(task, route_main)) {

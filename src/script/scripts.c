@@ -19,7 +19,7 @@
 #include "script/timer.h"
 #include "security/security.h"
 
-enum { DEFAULT_MEMORY = 64 << 20, DEFAULT_INSTRUCTIONS = 10000000, DEFAULT_TASKS = 10000, DEFAULT_SHARED = 16 << 20 };
+enum { DEFAULT_MEMORY = 64 << 20, DEFAULT_INSTRUCTIONS = 10000000, DEFAULT_TASKS = 10000, DEFAULT_SHARED = 16 << 20, MOST_KEPT = 1000 };
 
 /* -- settings -- */
 
@@ -207,6 +207,25 @@ static happn_status load_all(struct generation *generation, happn_error *error)
     return loading.failures == 0 ? HAPPN_OK : HAPPN_E_SCRIPT;
 }
 
+const char *scripts_keep(struct scripts *scripts, struct str text)
+{
+    struct settings *settings = &scripts->settings;
+    for (const struct kept *kept = settings->kept; kept != NULL; kept = kept->next) {
+        if (str_equal(kept->text, text)) {
+            return kept->text.ptr;
+        }
+    }
+    struct kept *kept = settings->kept_count < MOST_KEPT ? arena_alloc(&settings->arena, sizeof *kept) : NULL;
+    struct str copy = kept != NULL ? arena_str(&settings->arena, text) : STR_NONE;
+    if (copy.ptr == NULL) {
+        return "a route";
+    }
+    *kept = (struct kept){settings->kept, copy};
+    settings->kept = kept;
+    settings->kept_count++;
+    return copy.ptr;
+}
+
 struct generation *generation_load(struct scripts *scripts, happn_error *error)
 {
     struct core *core = scripts->core;
@@ -225,6 +244,7 @@ struct generation *generation_load(struct scripts *scripts, happn_error *error)
     generation->vm.is_alone = scripts->is_trial;
     generation->vm.on_line = scripts->settings.options.on_line;
     generation->vm.on_line_arg = scripts->settings.options.on_line_arg;
+    generation->vm.line = &core->loop->whereabouts.line;
     if (status != HAPPN_OK) {
         error_set(error, status, "%s", happn_status_text(status));
     } else {

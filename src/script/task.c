@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "base/watchdog.h"
 #include "json/write.h"
 #include "script/fetch.h"
 #include "script/sandbox.h"
@@ -119,6 +120,7 @@ struct task *task_new(struct generation *generation, enum task_kind kind)
     task->answer = LOGIN_FAILED;
     task->index = 0;
     task->script = NULL;
+    task->hook = task->place = NULL;
     task->deadline = 0;
     task->is_parked = task->is_cancelled = task->is_silent = task->is_stopping = task->is_streaming = task->has_writers = false;
     task->call.is_stream = false;
@@ -308,6 +310,55 @@ static struct budget *budget_of(struct task *task)
     return &task->budget;
 }
 
+static struct whereabouts *whereabouts_of(const struct task *task)
+{
+    return &task->scripts->core->loop->whereabouts;
+}
+
+void task_tell_place(const struct task *task)
+{
+    struct whereabouts *at = whereabouts_of(task);
+    whereabouts_set(&at->script, task->script != NULL ? task->script->file : NULL);
+    whereabouts_set(&at->hook, task->place);
+    atomic_store_explicit(&at->line, 0, memory_order_relaxed);
+}
+
+/* It was what the loop has stood still for, or one of those who ran meanwhile: what, where, and with what. */
+static void note_stall(const struct task *task)
+{
+    char what[200], line[40] = "";
+    struct str path = STR_NONE;
+    int at = atomic_load_explicit(&whereabouts_of(task)->line, memory_order_relaxed);
+    if (at > 0) { /* by now it may be a later one than when the watchdog looked */
+        snprintf(line, sizeof line, " near line %d", at);
+    }
+    if (task->message != NULL) {
+        path.ptr = happn_message_path(task->message, &path.len);
+    } else if (task->http != NULL) {
+        path.ptr = happn_http_path(task->http, &path.len);
+    }
+    snprintf(what, sizeof what, "%s%s%s", task->script != NULL ? task->script->file : "?", line,
+             task->http != NULL ? ", a request" : task->message != NULL ? ", a message" : "");
+    watchdog_note(task->scripts->core->loop, what, path.ptr, path.ptr != NULL ? path.len : 0);
+}
+
+/* Resumes the coroutine; what the thread was at before, it is at again. */
+static int run_thread(struct task *task, int arguments, int *count)
+{
+    struct whereabouts *at = whereabouts_of(task);
+    const char *script = atomic_load_explicit(&at->script, memory_order_relaxed), *hook = atomic_load_explicit(&at->hook, memory_order_relaxed);
+    int line = atomic_load_explicit(&at->line, memory_order_relaxed);
+    task_tell_place(task);
+    int status = lua_resume(task->co, NULL, arguments, count);
+    if (atomic_load_explicit(&at->is_stuck, memory_order_relaxed)) {
+        note_stall(task);
+    }
+    whereabouts_set(&at->script, script);
+    whereabouts_set(&at->hook, hook);
+    atomic_store_explicit(&at->line, line, memory_order_relaxed);
+    return status;
+}
+
 /* True when the coroutine has ended, one way or the other. */
 static bool resume(struct task *task, int arguments)
 {
@@ -319,7 +370,7 @@ static bool resume(struct task *task, int arguments)
     vm->task = task;
     vm->may_pause = task->kind != TASK_OUTBOUND;
     vm_enter(vm, co, *budget);
-    int status = lua_resume(co, NULL, arguments, &count);
+    int status = run_thread(task, arguments, &count);
     *budget = vm_leave(vm);
     vm->task = outer;
     vm->may_pause = false;

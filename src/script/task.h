@@ -68,6 +68,7 @@ struct task {
     happn_http *http;
     struct script *script;
     const char *hook;
+    const char *place;                 /* the same for the watchdog, which may look at it whenever it likes: a text that stays */
     size_t index;                      /* of the script in its chain */
     const struct script_route *route;
     struct background work;
@@ -93,6 +94,9 @@ struct task {
 
 /* NULL: too many are under way, or no memory. */
 struct task *task_new(struct generation *generation, enum task_kind kind);
+
+/* It runs its script's function: from now on that is what the loop's thread is at. */
+void task_tell_place(const struct task *task);
 
 /* Runs main(task) until it has ended (true: the outcome is in the task, which the caller must release) or waits (false). */
 bool task_start(struct task *task, lua_CFunction main);

@@ -104,6 +104,7 @@ static void fire(uv_timer_t *handle)
         }
         return;
     }
+    task->place = "a timer";
     if (timer->is_callers) {
         background_act(task, timer->actor);
     } else {

@@ -240,6 +240,19 @@ static bool is_time_to_look(struct vm *vm)
     return vm->is_late || (before != 0 && now - before > LATE_NS) || vm->unseen >= STEPS_A_CLOCK || vm->slice_start == 0;
 }
 
+/* At a tick that looks at the clock, and before work in C that takes long: what is stuck later is not far from it. */
+static void note_line(lua_State *L, const struct vm *vm)
+{
+    lua_Debug frame;
+    for (int level = 0; vm->line != NULL && level < 4 && lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "l", &frame);
+        if (frame.currentline > 0) {
+            atomic_store_explicit(vm->line, frame.currentline, memory_order_relaxed);
+            return;
+        }
+    }
+}
+
 static void tell_line(lua_State *L, const struct vm *vm, lua_Debug *where)
 {
     lua_getinfo(L, "S", where);
@@ -259,7 +272,11 @@ static void on_count(lua_State *L, lua_Debug *where)
         bool can_pause = vm->may_pause && L == vm->own_thread && lua_isyieldable(L);
         vm->budget.steps -= lua_gethookcount(L);
         vm->unseen += (size_t)lua_gethookcount(L);
-        enum need need = vm->budget.steps <= 0 ? STOP : is_time_to_look(vm) ? look_at_clock(vm, can_pause) : GO_ON;
+        bool looks = vm->budget.steps > 0 && is_time_to_look(vm);
+        enum need need = vm->budget.steps <= 0 ? STOP : looks ? look_at_clock(vm, can_pause) : GO_ON;
+        if (looks) {
+            note_line(L, vm);
+        }
         vm->armed = NULL;
         if (lua_gethookcount(L) != interval(vm)) {
             watch(vm, L);
@@ -286,6 +303,9 @@ void vm_check(lua_State *L)
 void vm_charge(lua_State *L, size_t steps)
 {
     struct vm *vm = vm_of(L);
+    if (steps >= STEPS_A_CLOCK) {
+        note_line(L, vm);
+    }
     take_steps(vm, L, steps > INT32_MAX ? INT32_MAX : steps);
     bool is_over = vm->budget.steps <= 0 || vm->killed;
     if (!is_over && vm->unseen >= STEPS_IN_C && vm->running != NULL) {

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/whereabouts.h"
 #include "happn/status.h"
 
 struct task;
@@ -56,6 +57,7 @@ struct vm {
     int error_line;
     struct vm_kind kinds[VM_KINDS]; /* those that were asked for */
     void *owner;         /* struct generation */
+    atomic_int *line;    /* where the running line is told to the watchdog, now and then; NULL: nowhere */
     void (*on_line)(void *arg, const char *file, int line); /* for coverage */
     void *on_line_arg;
 };

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "base/watchdog.h"
 #include "core/events.h"
 #include "core/layers.h"
 #include "core/session.h"
@@ -255,6 +256,9 @@ static void start_rest(happn_service *service, happn_status status, const happn_
         scripts_begin(service->scripts);
     }
     open_control(service, status);
+    if (status == HAPPN_OK) {
+        service_open_watchdog(service);
+    }
     if (status == HAPPN_OK && service->listener != NULL) {
         log_write(service->core.log, LOG_INFO, "service", "listening on port %d", listener_port(service->listener));
     }
@@ -411,6 +415,8 @@ static void begin_close(happn_service *service)
     service->state = SERVICE_CLOSING;
     control_close(service->control);
     service->control = NULL;
+    watchdog_close(service->watchdog);
+    service->watchdog = NULL;
     if (service->listener != NULL) {
         listener_stop(service->listener);
     }

@@ -36,6 +36,7 @@ struct happn_service {
     struct scripts *scripts;
     struct control *control; /* NULL: none */
     struct audit *audit;
+    struct watchdog *watchdog; /* NULL: none, or that of another service on the same loop */
     void (*on_line)(void *arg, const char *file, int line); /* of scripts, for coverage; NULL: nobody wants to know */
     void *on_line_arg;
     const struct script_outside *outside; /* in place of other servers, for tests; NULL: they are asked */
@@ -63,6 +64,9 @@ happn_status service_open_stores(happn_service *service, happn_error *error);
 
 /* The clock of the statistics, and their route when there is one. */
 happn_status service_open_stats(happn_service *service, happn_error *error);
+
+/* Notices that the loop stands still, and says so in the log. Without it the service serves as well. */
+void service_open_watchdog(happn_service *service);
 
 void service_forget_providers(happn_service *service);
 

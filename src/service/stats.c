@@ -77,7 +77,9 @@ static void add_all(happn_service *service, struct buf *out)
     uv_resident_set_memory(&resident);
     buf_add_lit(out, ",\"system\":{\"name\":");
     json_add_string(out, str_of(core->name));
-    buf_add_format(out, ",\"memory\":{\"rss\":%zu},\"uptimeMs\":%lld}}", resident, (long long)(time - service->started_at));
+    buf_add_format(out, ",\"memory\":{\"rss\":%zu},\"uptimeMs\":%lld,\"stalls\":", resident, (long long)(time - service->started_at));
+    inspect_add_stalls(core->loop, out);
+    buf_add_lit(out, "}}");
     service->told = *now;
     service->told_at = time;
 }

@@ -185,6 +185,7 @@ static void finish_all(struct memory *memory)
 static void go_on(void *arg)
 {
     struct memory *memory = arg;
+    const char *before = whereabouts_set(&memory->loop->whereabouts.part, "long searches and removes in memory");
     memory->is_posted = false;
     memory->is_going = true;
     memory_shelf_begin(&memory->shelf);
@@ -198,6 +199,7 @@ static void go_on(void *arg)
         finish_all(memory);
     }
     memory->is_going = false;
+    whereabouts_set(&memory->loop->whereabouts.part, before);
 }
 
 static happn_status begin(struct memory *memory, struct store_op *op)

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/runtime.h"
 #include "happn/happn.h"
 #include "json/scan.h"
+#include "service/service.h"
 
 enum { PATIENCE_MS = 20000 };
 
@@ -293,11 +295,106 @@ static void datastores_change_while_it_runs(void **state)
     happn_runtime_close(runtime);
 }
 
+/* ---- the watchdog, stepped */
+
+/* Until the watchdog has seen it. */
+static void be_stuck(void *runtime)
+{
+    while (!atomic_load(&runtime_loop(runtime)->whereabouts.is_stuck)) {
+        usleep(1000);
+    }
+}
+
+static happn_verdict be_stuck_with(happn_message *message, void *runtime)
+{
+    size_t len;
+    const char *path = happn_message_path(message, &len);
+    if (path != NULL && len == 6 && memcmp(path, "/stuck", 6) == 0) {
+        be_stuck(runtime);
+    }
+    return HAPPN_NEXT;
+}
+
+static void be_stuck_at(void *runtime, const char *file, int line)
+{
+    if (strcmp(file, "stuck.lua") == 0 && line == 3) {
+        be_stuck(runtime);
+    }
+}
+
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static bool has_logged(const char *folder, const char *text)
+{
+    static char log[65536];
+    char path[128];
+    snprintf(path, sizeof path, "%s/log", folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    log[fread(log, 1, sizeof log - 1, file)] = '\0';
+    fclose(file);
+    return strstr(log, text) != NULL;
+}
+
+static void a_server_that_stands_still_says_where(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/happn-watchdog-XXXXXX", config[400], stats[4096], command[64];
+    happn_runtime *runtime;
+    happn_service *service;
+    happn_client *client;
+    happn_error error = {.status = HAPPN_OK};
+    struct told opened = {0};
+    assert_non_null(mkdtemp(folder));
+    put(folder, "stuck.lua", "return { actions = { 'set' }, paths = { '/slow' }, inbound = function(msg)\n"
+                             "  local long = ('x'):rep(2000000)\n"
+                             "  msg.data.n = #long\n"
+                             "end }\n");
+    snprintf(config, sizeof config,
+             "{\"deferListen\":true,\"utils\":{\"logFile\":\"log\",\"watchdogMs\":20},"
+             "\"services\":{\"protocol\":{\"config\":{\"inboundLayers\":[\"stuck.lua\"]}},"
+             "\"script\":{\"config\":{\"layerCpuMs\":60000}}}}");
+    assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_STEPPED, &runtime), HAPPN_OK);
+    assert_int_equal(happn_service_new(runtime, config, strlen(config), folder, &service, &error), HAPPN_OK);
+    assert_int_equal(happn_service_add_layer(service, 0, be_stuck_with, runtime), HAPPN_OK);
+    service->on_line = be_stuck_at;
+    service->on_line_arg = runtime;
+    happn_service_start(service, tell_done, &opened);
+    await_told(runtime, &opened);
+    assert_int_equal(opened.status, HAPPN_OK);
+    assert_int_equal(happn_client_open(service, NULL, NULL, &client), HAPPN_OK);
+    while (!has_logged(folder, " ms or more: in C: set, a layer; a layer's message of /stuck\n")) { /* on a busy machine it barks at more than that */
+        set_in(runtime, client, "/stuck", "{}");
+    }
+    assert_true(has_logged(folder, " ms so far: in C: set, a layer\n"));
+    while (!has_logged(folder, "or after; stuck.lua near line 3, a message of /slow\n")) {
+        set_in(runtime, client, "/slow", "{}");
+    }
+    assert_true(has_logged(folder, " ms so far: stuck.lua, inbound, line "));
+    assert_int_equal(happn_service_stats(service, keep_stats, stats), HAPPN_OK);
+    assert_non_null(strstr(stats, "\"stalls\":{\"count\":"));
+    assert_non_null(strstr(stats, "\"isOver\":true,\"place\":\""));
+    happn_client_close(client, NULL, NULL);
+    happn_service_close(service, 0, NULL, NULL);
+    happn_runtime_close(runtime);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_runtimes_with_two_services_each),
         cmocka_unit_test(datastores_change_while_it_runs),
+        cmocka_unit_test(a_server_that_stands_still_says_where),
         cmocka_unit_test(an_answer_from_a_timer_leaves_an_idle_loop_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
