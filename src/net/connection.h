@@ -3,15 +3,18 @@
 #define HAPPN_NET_CONNECTION_H
 
 #include <libwebsockets.h>
+#include <netinet/in.h>
 
 #include "net/listener.h"
 
 struct websocket;
 
-/* libwebsockets gives every connection one of these, zeroed. */
+/* Every connection has one of these, for libwebsockets its user's data. */
 struct connection {
+    bool is_ours; /* to free */
     struct websocket *websocket;
     happn_http *http; /* the request that is being read or answered */
+    char peer[INET6_ADDRSTRLEN]; /* who has connected; empty: nobody has asked yet */
 };
 
 struct listener {

@@ -99,8 +99,8 @@ static happn_http *new_http(struct listener *listener, struct lws *wsi, struct c
             http->method = methods[i].name;
         }
     }
-    peer_address(listener, wsi, http->address);
-    http->is_encrypted = peer_is_encrypted(listener, wsi);
+    peer_address(listener, wsi, connection, http->address);
+    http->is_encrypted = peer_is_encrypted(listener, wsi, connection);
     connection->http = http;
     return http;
 }
@@ -158,13 +158,31 @@ bool http_has_body(const happn_http *http, int status)
     return may_have_body(status) && strcmp(http->method, "HEAD") != 0;
 }
 
-void http_compose_head(happn_http *http, int status, const char *type, const char *length)
+static void add_length(struct buf *out, int64_t length)
+{
+    if (length == HTTP_IN_CHUNKS) {
+        buf_add_lit(out, "Transfer-Encoding: chunked\r\n");
+    } else if (length != HTTP_TO_THE_END) {
+        buf_add_lit(out, "Content-Length: ");
+        buf_add_i64(out, length);
+        buf_add_lit(out, "\r\n");
+    }
+}
+
+void http_compose_head(happn_http *http, int status, const char *type, int64_t length)
 {
     struct buf *out = &http->answer;
     out->len = buf_reserve(out, LWS_PRE) ? LWS_PRE : 0;
-    buf_add_format(out, "HTTP/1.1 %d %s\r\n", status, http->reason != NULL ? http->reason : reason_of(status));
+    buf_add_lit(out, "HTTP/1.1 "); /* printf would be a tenth of a short answer */
+    buf_add_i64(out, status);
+    buf_add_char(out, ' ');
+    buf_add_text(out, http->reason != NULL ? http->reason : reason_of(status));
+    buf_add_lit(out, "\r\n");
     if (may_have_body(status)) {
-        buf_add_format(out, "Content-Type: %s\r\n%s", type != NULL ? type : "application/json", length);
+        buf_add_lit(out, "Content-Type: ");
+        buf_add_text(out, type != NULL ? type : "application/json");
+        buf_add_lit(out, "\r\n");
+        add_length(out, length);
     }
     if (http_is_encrypted(http)) { /* a browser that came once does not try without TLS again */
         buf_add_lit(out, "Strict-Transport-Security: max-age=15552000; includeSubDomains\r\n");
@@ -179,7 +197,6 @@ void http_compose_head(happn_http *http, int status, const char *type, const cha
 static void compose(happn_http *http, int status, const char *type, const void *body, size_t len)
 {
     static const char no_room[] = "the answer's headers found no room\n";
-    char length[48];
     if (http->headers.status != HAPPN_OK) { /* none at all is better than some: they may be about security */
         buf_clear(&http->headers);
         status = 500;
@@ -187,9 +204,8 @@ static void compose(happn_http *http, int status, const char *type, const void *
         body = no_room;
         len = sizeof no_room - 1;
     }
-    snprintf(length, sizeof length, "Content-Length: %zu\r\n", len);
     buf_reserve(&http->answer, LWS_PRE + 256 + http->headers.len + len);
-    http_compose_head(http, status, type, length);
+    http_compose_head(http, status, type, (int64_t)len);
     if (http_has_body(http, status)) {
         buf_add(&http->answer, body, len);
     }
@@ -467,17 +483,19 @@ const char *happn_http_header(const happn_http *http, const char *name, size_t *
     }
     happn_http *self = (happn_http *)http; /* the copy belongs to the request's arena */
     char with_colon[NAME_BYTES];
-    int name_len = snprintf(with_colon, sizeof with_colon, "%s:", name);
-    if (http->wsi == NULL || name_len < 2 || name_len >= (int)sizeof with_colon) {
+    size_t name_len = strlen(name) + 1;
+    if (http->wsi == NULL || name_len < 2 || name_len >= sizeof with_colon) {
         return give(STR_NONE, len);
     }
+    memcpy(with_colon, name, name_len - 1);
+    memcpy(with_colon + name_len - 1, ":", 2);
     enum lws_token_indexes token = find_token(with_colon);
     if (token != WSI_TOKEN_COUNT) {
         return give(copy_token(self, token), len);
     }
-    int size = lws_hdr_custom_length(http->wsi, with_colon, name_len);
+    int size = lws_hdr_custom_length(http->wsi, with_colon, (int)name_len);
     char *text = size >= 0 ? header_room(self, (size_t)size) : NULL;
-    if (text == NULL || lws_hdr_custom_copy(http->wsi, text, size + 1, with_colon, name_len) < 0) {
+    if (text == NULL || lws_hdr_custom_copy(http->wsi, text, size + 1, with_colon, (int)name_len) < 0) {
         return give(STR_NONE, len);
     }
     return give(str_make(text, (size_t)size), len);

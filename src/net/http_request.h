@@ -39,8 +39,9 @@ void http_free(happn_http *http);
 bool http_is_status(int status);
 /* An answer with this status to this request has a body. */
 bool http_has_body(const happn_http *http, int status);
-/* The head of the answer, behind LWS_PRE; length: the header that says how long it is, with its line break, "" for none. */
-void http_compose_head(happn_http *http, int status, const char *type, const char *length);
+enum { HTTP_IN_CHUNKS = -1, HTTP_TO_THE_END = -2 };
+/* The head of the answer, behind LWS_PRE; length: of the body, or how its end is known. */
+void http_compose_head(happn_http *http, int status, const char *type, int64_t length);
 /* Gives the whole answer to who has asked within the process; frees. Returns 0. */
 int http_give_locally(happn_http *http);
 

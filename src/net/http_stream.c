@@ -60,7 +60,7 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
     http->is_bodiless = !http_has_body(http, status);
     http->is_chunked = http->local == NULL && !is_old(http);
     http->close_after = http->close_after || (!http->is_chunked && http->local == NULL);
-    http_compose_head(http, status, content_type, http->is_chunked ? "Transfer-Encoding: chunked\r\n" : "");
+    http_compose_head(http, status, content_type, http->is_chunked ? HTTP_IN_CHUNKS : HTTP_TO_THE_END);
     if (http->answer.status != HAPPN_OK) { /* it has not begun: another answer may be tried */
         happn_status failed = http->answer.status;
         buf_clear(&http->answer);

@@ -28,6 +28,23 @@ static int filter_upgrade(struct lws *wsi)
     return lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 7 || strncmp(path, "/primus", 7) != 0;
 }
 
+/* libwebsockets' own would be allocated anew for every request, twice. When there is no memory, it tries that. */
+static void keep_connection(struct lws *wsi)
+{
+    struct connection *connection = memory_zalloc(&memory_default, sizeof *connection);
+    if (connection != NULL) {
+        connection->is_ours = true;
+        lws_set_wsi_user(wsi, connection);
+    }
+}
+
+static void free_connection(struct connection *connection)
+{
+    if (connection != NULL && connection->is_ours) {
+        memory_free(&memory_default, connection);
+    }
+}
+
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
     struct connection *connection = user;
@@ -65,9 +82,11 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_WSI_CREATE:
         listener_of(wsi)->connections++;
+        keep_connection(wsi);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         listener_of(wsi)->connections--;
+        free_connection(connection);
         return 0;
     default:
         return 0;

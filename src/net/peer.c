@@ -17,12 +17,21 @@ static bool is_trusted(const struct listener *listener, const char *text, struct
     return out->count != 0 && address_read(str_of(text), false, &address) && networks_have(out, &address);
 }
 
-void peer_address(const struct listener *listener, struct lws *wsi, char out[64])
+/* The kernel is asked once for a connection. */
+static const char *connected(struct lws *wsi, struct connection *connection)
+{
+    if (connection->peer[0] == '\0') {
+        lws_get_peer_simple(wsi, connection->peer, sizeof connection->peer);
+    }
+    return connection->peer;
+}
+
+void peer_address(const struct listener *listener, struct lws *wsi, struct connection *connection, char out[64])
 {
     struct network items[LISTENER_MOST_PROXIES];
     struct networks trusted;
     char forwarded[MOST_HEADER];
-    lws_get_peer_simple(wsi, out, 64);
+    strcpy(out, connected(wsi, connection));
     if (lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) <= 0 || !is_trusted(listener, out, items, &trusted)) {
         return;
     }
@@ -37,16 +46,15 @@ void peer_address(const struct listener *listener, struct lws *wsi, char out[64]
     snprintf(out, 64, "%s", name);
 }
 
-bool peer_is_encrypted(const struct listener *listener, struct lws *wsi)
+bool peer_is_encrypted(const struct listener *listener, struct lws *wsi, struct connection *connection)
 {
     static const char header[] = "x-forwarded-proto:";
     struct network items[LISTENER_MOST_PROXIES];
     struct networks trusted;
-    char peer[64], protocol[16];
+    char protocol[16];
     if (lws_is_ssl(wsi) || listener->options.proxy_count == 0) {
         return lws_is_ssl(wsi) != 0;
     }
-    lws_get_peer_simple(wsi, peer, sizeof peer);
     int len = lws_hdr_custom_copy(wsi, protocol, sizeof protocol, header, sizeof header - 1);
-    return len > 0 && is_trusted(listener, peer, items, &trusted) && (strcasecmp(protocol, "https") == 0 || strcasecmp(protocol, "wss") == 0);
+    return len > 0 && is_trusted(listener, connected(wsi, connection), items, &trusted) && (strcasecmp(protocol, "https") == 0 || strcasecmp(protocol, "wss") == 0);
 }

@@ -7,9 +7,9 @@
 #include "net/connection.h"
 
 /* out: "10.0.0.7"; "unknown" when what the trusted proxy says is too long to be read. */
-void peer_address(const struct listener *listener, struct lws *wsi, char out[64]);
+void peer_address(const struct listener *listener, struct lws *wsi, struct connection *connection, char out[64]);
 
 /* TLS up to us, or up to a trusted proxy that says so. */
-bool peer_is_encrypted(const struct listener *listener, struct lws *wsi);
+bool peer_is_encrypted(const struct listener *listener, struct lws *wsi, struct connection *connection);
 
 #endif

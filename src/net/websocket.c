@@ -272,12 +272,12 @@ static size_t queued_bytes(struct link *link)
 
 static const struct link_ops ops = {begin, commit, send_payload, close_link, queued_bytes};
 
-static void note_peer(const struct listener *listener, struct lws *wsi, struct session_peer *peer)
+static void note_peer(const struct listener *listener, struct lws *wsi, struct connection *connection, struct session_peer *peer)
 {
-    peer_address(listener, wsi, peer->address);
+    peer_address(listener, wsi, connection, peer->address);
     peer->is_forwarded = lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) > 0;
     peer->is_browser = lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) > 0;
-    peer->is_encrypted = peer_is_encrypted(listener, wsi);
+    peer->is_encrypted = peer_is_encrypted(listener, wsi, connection);
 }
 
 int websocket_open(struct listener *listener, struct lws *wsi, struct connection *connection)
@@ -295,7 +295,7 @@ int websocket_open(struct listener *listener, struct lws *wsi, struct connection
         memory_free(listener->core->allocator, websocket);
         return -1;
     }
-    note_peer(listener, wsi, &websocket->session->peer);
+    note_peer(listener, wsi, connection, &websocket->session->peer);
     events_connected(websocket->session);
     websocket->heard = websocket->pinged = now_of(websocket);
     websocket->next = listener->websockets;

@@ -198,6 +198,7 @@ static void add_allowed(char *allowed, size_t size, struct str method)
     }
 }
 
+/* allowed: gets the methods that the path has; NULL: nobody asks. */
 static const struct script_route *find_route(const struct generation *generation, struct str method, struct str path,
                                              char *allowed, size_t size)
 {
@@ -212,7 +213,9 @@ static const struct script_route *find_route(const struct generation *generation
         if (!fits(route, segments, count)) {
             continue;
         }
-        add_allowed(allowed, size, route->method);
+        if (allowed != NULL) {
+            add_allowed(allowed, size, route->method);
+        }
         if (has_method(route, method) && is_better(route, best)) {
             best = route;
         }
@@ -412,27 +415,32 @@ bool route_is_public(void *arg, const happn_http *http)
 {
     struct scripts *scripts = arg;
     struct str path;
-    char allowed[160] = "";
     path.ptr = happn_http_path(http, &path.len);
-    const struct script_route *route = find_route(scripts->current, str_of(happn_http_method(http)), path, allowed, sizeof allowed);
+    const struct script_route *route = find_route(scripts->current, str_of(happn_http_method(http)), path, NULL, 0);
     return route != NULL && route->is_public;
+}
+
+/* False: the path has no methods at all. */
+static bool refuse_method(struct scripts *scripts, happn_http *http, struct str path)
+{
+    char allowed[160] = "";
+    find_route(scripts->current, str_of(happn_http_method(http)), path, allowed, sizeof allowed);
+    if (allowed[0] == '\0') {
+        return false;
+    }
+    (void)!happn_http_add_header(http, "allow", allowed);
+    respond_error(http, 405, "MethodNotAllowed", "this path has other methods");
+    return true;
 }
 
 bool route_answer(void *arg, happn_http *http)
 {
     struct scripts *scripts = arg;
     struct str path;
-    char allowed[160] = "";
     path.ptr = happn_http_path(http, &path.len);
-    const struct script_route *route =
-        find_route(scripts->current, str_of(happn_http_method(http)), path, allowed, sizeof allowed);
+    const struct script_route *route = find_route(scripts->current, str_of(happn_http_method(http)), path, NULL, 0);
     if (route == NULL) {
-        if (allowed[0] == '\0') {
-            return false;
-        }
-        (void)!happn_http_add_header(http, "allow", allowed);
-        respond_error(http, 405, "MethodNotAllowed", "this path has other methods");
-        return true;
+        return refuse_method(scripts, http, path);
     }
     struct task *task = task_new(scripts->current, TASK_ROUTE);
     if (task == NULL) {
