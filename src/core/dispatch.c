@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/watchdog.h"
 #include "core/answer.h"
+#include "core/finding.h"
 #include "core/gate.h"
 #include "core/layers.h"
 #include "core/outbox.h"
@@ -318,6 +319,11 @@ static bool must_park(const struct session *session, const struct request *reque
            (request->store == NULL || request->store != session->store || !datastore_keeps_order(request->store));
 }
 
+static bool may_be_overtaken(const struct request *request)
+{
+    return request->op.kind == STORE_FIND && (request->store == NULL || !datastore_keeps_order(request->store));
+}
+
 static void submit(struct request *request)
 {
     struct session *session = request->session;
@@ -337,6 +343,8 @@ static void submit(struct request *request)
     if (status != HAPPN_PENDING) {
         op->status = status;
         store_done(op);
+    } else if (may_be_overtaken(request)) {
+        finding_begin(request);
     }
 }
 
@@ -439,6 +447,9 @@ bool dispatch_answer(struct request *request)
     bool is_taken = outbox_takes(request);
     if (!is_taken) {
         send_reply(request);
+    }
+    if (request->session->finding == request) {
+        finding_end(request->session);
     }
     return is_taken;
 }

@@ -13,7 +13,7 @@ bool opening_hold(struct channel *channel, const struct publication *publication
 /* The values are known, in the order of paths: takes what waited off the channel, without what they tell already. */
 struct opening *opening_take(struct channel *channel, const struct document *documents, size_t count);
 
-/* They have been sent, or stand in the queue: what waited follows, when the session is still there. */
+/* They have been sent, or stand in the queue: what waited follows. */
 void opening_end(struct opening *opening, struct session *session);
 
 /* Forgets what waits. */

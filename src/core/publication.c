@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "core/acknowledgement.h"
+#include "core/finding.h"
 #include "core/gate.h"
 #include "core/layers.h"
 #include "core/opening.h"
@@ -88,10 +89,14 @@ static struct payload *payload_for(struct delivery *delivery, const struct chann
 
 static bool hand_over(struct delivery *delivery, struct channel *channel, struct payload *payload)
 {
+    struct session *session = channel->session;
     if (channel->opening != NULL) {
         return opening_hold(channel, delivery->publication, payload);
     }
-    channel->session->link->ops->send(channel->session->link, payload);
+    if (session->finding != NULL && finding_holds(session, delivery->publication)) {
+        return finding_keep(session, delivery->publication, payload);
+    }
+    session->link->ops->send(session->link, payload);
     return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "core/held.h"
 #include "happn/layer.h"
 #include "security/sight.h"
 #include "store/provider.h"
@@ -137,6 +138,8 @@ struct request {
     void (*finish)(struct request *request); /* goes on after the store */
     void (*undo)(struct request *request);   /* before a failure of the store is answered; NULL: nothing to do */
     const struct datastore *store;           /* where op goes; NULL: to several */
+    struct held held;      /* a list that is being found: events that wait for it */
+    bool holds_all;        /* whatever comes waits for it */
     size_t layer;          /* next inbound layer, or next one behind the checkpoint */
     bool is_authorized;    /* it has passed the checkpoint */
     bool is_sealed;        /* an encrypted login */

@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "core/acknowledgement.h"
 #include "core/events.h"
+#include "core/finding.h"
 #include "core/gate.h"
 #include "core/opening.h"
 #include "core/outbox.h"
@@ -59,6 +60,7 @@ void core_session_closed(struct session *session)
 {
     session->is_closed = true;
     outbox_session_closed(session);
+    finding_session_closed(session);
     session->link = NULL;
     if (session->is_announced) {
         events_session(session->core, "disconnect", session, NULL);

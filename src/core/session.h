@@ -67,6 +67,7 @@ struct session {
     size_t waiting_count;
     size_t in_store;            /* started, in the store */
     const struct datastore *store; /* which one those are in; NULL: several */
+    struct request *finding;    /* its list that others' writes may overtake; NULL: none is under way */
     struct request *parked;     /* the next one, which goes to another store */
     bool in_layer;              /* one is parked by a layer: all others wait */
     size_t holds;               /* requests that still point here */

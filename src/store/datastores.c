@@ -225,6 +225,11 @@ happn_status datastores_submit(struct datastores *stores, const struct datastore
     return fan_out(stores->first, stores->routing, op);
 }
 
+bool datastores_has_passed(const struct datastore *target, const struct store_op *op, struct str path)
+{
+    return target != NULL ? provider_has_passed(target->provider, op, path) : fan_out_has_passed(op, path);
+}
+
 /* ---- closing */
 
 static void finish_close(void *arg)

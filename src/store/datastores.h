@@ -39,6 +39,10 @@ bool datastore_keeps_order(const struct datastore *store);
 /* As provider_submit. target NULL: asks all that may know something, and puts what they say together in the order asked for. */
 happn_status datastores_submit(struct datastores *stores, const struct datastore *target, struct store_op *op);
 
+/* Of a pending FIND: whether it has looked already at what is at this path. If so, what others write there now is not in its result; else it is, or
+ * something newer. */
+bool datastores_has_passed(const struct datastore *target, const struct store_op *op, struct str path);
+
 /* Closes all, frees, calls closed in a later turn. */
 void datastores_close(struct datastores *stores, void (*closed)(void *arg), void *arg);
 

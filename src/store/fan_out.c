@@ -3,12 +3,17 @@
 #include "base/error.h"
 #include "search/search.h"
 
+struct part {
+    struct store_op op; /* first; a thread may have it */
+    bool is_done;
+};
+
 struct fan {
     struct store_op *op;
     struct routing *routing;
     size_t waiting; /* for answers, and one for us while we still submit */
     size_t count;
-    struct store_op parts[];
+    struct part parts[];
 };
 
 static happn_status no_memory(struct store_op *op)
@@ -19,9 +24,10 @@ static happn_status no_memory(struct store_op *op)
 static happn_status first_failure(struct fan *fan)
 {
     for (size_t i = 0; i < fan->count; i++) {
-        if (fan->parts[i].status != HAPPN_OK) {
-            fan->op->error = fan->parts[i].error;
-            return fan->parts[i].status;
+        const struct store_op *part = &fan->parts[i].op;
+        if (part->status != HAPPN_OK) {
+            fan->op->error = part->error;
+            return part->status;
         }
     }
     return HAPPN_OK;
@@ -32,7 +38,7 @@ static happn_status put_together(struct fan *fan)
     struct store_op *op = fan->op;
     size_t total = 0;
     for (size_t i = 0; i < fan->count; i++) {
-        const struct store_op *part = &fan->parts[i];
+        const struct store_op *part = &fan->parts[i].op;
         total += part->count;
         op->removed += part->removed;
         op->examined += part->examined;
@@ -49,9 +55,10 @@ static happn_status put_together(struct fan *fan)
     }
     size_t at = 0;
     for (size_t i = 0; i < fan->count; i++) {
-        if (fan->parts[i].count != 0) {
-            memcpy(op->documents + at, fan->parts[i].documents, fan->parts[i].count * sizeof *op->documents);
-            at += fan->parts[i].count;
+        const struct store_op *part = &fan->parts[i].op;
+        if (part->count != 0) {
+            memcpy(op->documents + at, part->documents, part->count * sizeof *op->documents);
+            at += part->count;
         }
     }
     return search_arrange(op->search, op->kind == STORE_FIND, op->arena, op->documents, &op->count) ? HAPPN_OK : no_memory(op);
@@ -72,6 +79,7 @@ static happn_status finish(struct fan *fan)
 static void part_done(struct store_op *part)
 {
     struct fan *fan = part->context;
+    ((struct part *)part)->is_done = true;
     if (--fan->waiting == 0) {
         finish(fan);
         fan->op->done(fan->op);
@@ -80,8 +88,9 @@ static void part_done(struct store_op *part)
 
 static void add_part(struct fan *fan, struct datastore *store)
 {
-    struct store_op *part = &fan->parts[fan->count++];
-    *part = *fan->op;
+    struct part *own = &fan->parts[fan->count++];
+    struct store_op *part = &own->op;
+    *own = (struct part){.op = *fan->op};
     part->routing = fan->routing;
     part->store = store;
     part->in_whole = true; /* skip and limit come at the end */
@@ -92,6 +101,7 @@ static void add_part(struct fan *fan, struct datastore *store)
     happn_status status = provider_submit(store->provider, part);
     if (status != HAPPN_PENDING) {
         part->status = status;
+        own->is_done = true;
         fan->waiting--;
     }
 }
@@ -114,5 +124,19 @@ happn_status fan_out(struct datastore *first, struct routing *routing, struct st
         }
     }
     op->status = HAPPN_PENDING;
+    op->scratch = fan;
     return --fan->waiting == 0 ? finish(fan) : HAPPN_PENDING;
+}
+
+bool fan_out_has_passed(const struct store_op *op, struct str path)
+{
+    const struct fan *fan = op->scratch;
+    const struct datastore *store = routing_find(fan->routing, path);
+    for (size_t i = 0; i < fan->count; i++) {
+        const struct part *part = &fan->parts[i];
+        if (part->op.store == store) {
+            return part->is_done || provider_has_passed(store->provider, &part->op, path);
+        }
+    }
+    return false;
 }

@@ -8,4 +8,7 @@
  * it. As provider_submit. */
 happn_status fan_out(struct datastore *first, struct routing *routing, struct store_op *op);
 
+/* See datastores_has_passed. */
+bool fan_out_has_passed(const struct store_op *op, struct str path);
+
 #endif

@@ -208,7 +208,7 @@ static void close_host(struct provider *provider, void (*closed)(void *arg), voi
     storage_stop(&host->storage);
 }
 
-static const struct provider_ops ops = {"host", true, submit, close_host};
+static const struct provider_ops ops = {"host", true, submit, close_host, NULL};
 
 happn_status store_host_open(struct loop *loop, const struct allocator *allocator, const happn_provider_ops *host_ops, void *host_arg,
                              struct str settings, struct provider **out, happn_error *error)

@@ -158,9 +158,16 @@ static happn_status begin_walking(struct memory *memory, struct store_op *op)
         return operation_slice(&memory->shelf.shelf, op, op->arena, 0, &cursor);
     }
     *slow = (struct slow){op, cursor, memory->slow};
+    op->scratch = slow;
     op->status = HAPPN_PENDING;
     memory->slow = slow;
     return HAPPN_PENDING;
+}
+
+static bool has_passed(const struct store_op *op, struct str path)
+{
+    const struct slow *slow = op->scratch;
+    return operation_has_passed(slow->cursor, path);
 }
 
 /* ---- both */
@@ -268,7 +275,7 @@ static void close_memory(struct provider *provider, void (*closed)(void *arg), v
     }
 }
 
-static const struct provider_ops ops = {"memory", false, submit, close_memory};
+static const struct provider_ops ops = {"memory", false, submit, close_memory, has_passed};
 
 static happn_status set_up(struct memory *memory, const struct allocator *allocator, const struct str *indexes, size_t count, happn_error *error)
 {

@@ -257,6 +257,11 @@ happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct ar
     return status;
 }
 
+bool operation_has_passed(const struct operation_cursor *cursor, struct str path)
+{
+    return str_compare(path, buf_str(&cursor->from)) < 0;
+}
+
 static happn_status find(struct shelf *shelf, struct store_op *op, struct arena *out)
 {
     if (!path_has_wildcard(op->path)) {

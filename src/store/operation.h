@@ -14,6 +14,9 @@ struct operation_cursor;
 happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct arena *out, size_t budget,
                              struct operation_cursor **cursor);
 
+/* Of one that goes on: whether what is at this path has been looked at. */
+bool operation_has_passed(const struct operation_cursor *cursor, struct str path);
+
 /* Takes back what an operation had as its result. */
 void operation_forget(struct store_op *op);
 

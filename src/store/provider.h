@@ -81,6 +81,9 @@ struct provider_ops {
     /* Finishes everything submitted, then calls closed on the loop's thread (never before returning)
      * after which the provider is gone. */
     void (*close)(struct provider *provider, void (*closed)(void *arg), void *arg);
+    /* Of a pending FIND: whether it has looked already at what is at this path. NULL: it keeps order, so no write is done() that its result does
+     * not have. */
+    bool (*has_passed)(const struct store_op *op, struct str path);
 };
 
 /* First member of every provider. */
@@ -92,6 +95,11 @@ struct provider {
 static inline happn_status provider_submit(struct provider *provider, struct store_op *op)
 {
     return provider->ops->submit(provider, op);
+}
+
+static inline bool provider_has_passed(const struct provider *provider, const struct store_op *op, struct str path)
+{
+    return provider->ops->has_passed != NULL && provider->ops->has_passed(op, path);
 }
 
 #endif

@@ -211,7 +211,7 @@ static void close_sqlite(struct provider *provider, void (*closed)(void *arg), v
     storage_stop(&sqlite->storage);
 }
 
-static const struct provider_ops ops = {"sqlite", true, submit, close_sqlite};
+static const struct provider_ops ops = {"sqlite", true, submit, close_sqlite, NULL};
 
 /* The absolute name without links: two names of one file must meet at one lock. The file may not exist yet. */
 static happn_status resolve(const char *file, char out[PATH_MAX], happn_error *error)

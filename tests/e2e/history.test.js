@@ -1,5 +1,5 @@
 // Several writers and listeners of every generation, who come and go: per path nothing is out of order, double or missing
-// while one is connected, and there is no gap after initial values. HISTORY_SEED repeats a run, HISTORY_WRITES makes it longer.
+// while one is connected, there is no gap after initial values, and lists and events tell one history. HISTORY_SEED repeats a run, HISTORY_WRITES makes it longer.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -8,6 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { Server } = require('./support/server');
 const { Client } = require('./support/clients');
+const WebSocket = require('ws');
 const { judge, random } = require('./support/history');
 
 test('the judge finds what is wrong', () => {
@@ -106,5 +107,130 @@ test('in memory', (t) => history(t, []));
 test('in a file', async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-history-'));
   await history(t, ['--file', path.join(folder, 'documents.db')]);
+  fs.rmSync(folder, { recursive: true });
+});
+
+/** A connection that shows each message as it arrives; `ask` resolves with the answer. */
+async function connect(port, protocol, heard) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/primus`);
+  const waiting = new Map();
+  let last = 0;
+  socket.on('message', (text) => {
+    const message = JSON.parse(text);
+    if (typeof message === 'string') {
+      if (message.startsWith('primus::ping')) socket.send(JSON.stringify(message.replace('ping', 'pong')));
+      return;
+    }
+    const meta = Array.isArray(message) ? message.pop() : message._meta;
+    if (meta.type === 'data') {
+      if (heard) heard(null, message, meta);
+    } else {
+      if (heard && Array.isArray(message)) heard(message);
+      waiting.get(meta.eventId)(message);
+      waiting.delete(meta.eventId);
+    }
+  });
+  await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+  const ask = (action, where, data, options) => new Promise((resolve) => {
+    waiting.set(++last, resolve);
+    socket.send(JSON.stringify({ action, eventId: last, path: where, data, options }));
+  });
+  await ask('configure-session', undefined, { protocol });
+  return { ask, end: () => socket.terminate() };
+}
+
+/** Who follows documents by `on` and `get`, as the messages come: no list takes back what an event has told, no event what a list has. */
+async function follow(t, args, folders) {
+  const draw = random(seed);
+  t.diagnostic(`HISTORY_SEED=${seed}`);
+  const server = await Server.start(args);
+  const fill = await connect(server.port, 'happn_4');
+  const most = 6000; // more than one slice of a walk
+  const pad = (n) => String(n).padStart(5, '0');
+  await Promise.all(Array.from({ length: most }, (_, n) => fill.ask('set', `/f/${folders[n % folders.length]}/${pad(n)}`, { n: 0 }, { noPublish: true })));
+  const wrong = [];
+  const readers = [];
+  let lists = 0;
+  for (const protocol of ['happn_2', 'happn_4']) {
+    const own = { known: new Map(), events: new Map() }; // by path: what was told last by whichever, and by events
+    own.client = await connect(server.port, protocol, (list, message, meta) => {
+      const tell = (where, n) => {
+        if (n < (own.known.get(where) || 0)) wrong.push(`${protocol} ${where}: ${n} after ${own.known.get(where)}`);
+        own.known.set(where, n);
+      };
+      if (list) {
+        lists++;
+        for (const item of list) tell(item._meta.path, item.n);
+        return;
+      }
+      const where = meta.action.replace('/SET@', '');
+      if (message.data.n !== (own.events.get(where) || 0) + 1) wrong.push(`${protocol} ${where}: event ${message.data.n} after ${own.events.get(where)}`);
+      own.events.set(where, message.data.n);
+      tell(where, message.data.n);
+    });
+    await own.client.ask('on', '/ALL@/f/*/*', null, { wildcard: 'string' });
+    readers.push(own);
+  }
+  const counts = new Map();
+  let isOver = false;
+  const writing = (async () => {
+    while (!isOver) {
+      await Promise.all(Array.from({ length: 1 + draw(8) }, () => {
+        const n = draw(30) * (most / 30);
+        const where = `/f/${folders[n % folders.length]}/${pad(n)}`;
+        counts.set(where, (counts.get(where) || 0) + 1);
+        return fill.ask('set', where, { n: counts.get(where) });
+      }));
+    }
+  })();
+  const patterns = ['/f/*', '/f/*/*', `/f/${folders[0]}/*`];
+  await Promise.all(readers.map(async (reader) => {
+    for (let i = 0; i < 12; i++) await reader.client.ask('get', patterns[i % patterns.length]);
+  }));
+  isOver = true;
+  await writing;
+  for (const reader of readers) await reader.client.ask('get', '/f/*');
+  assert.deepEqual(wrong, [], `seed ${seed}`);
+  assert.equal(lists, 26);
+  assert.ok(counts.size > 0);
+  for (const reader of readers) {
+    for (const [where, n] of counts) assert.equal(reader.events.get(where), n);
+    reader.client.end();
+  }
+  fill.end();
+  await server.stop();
+}
+
+test('lists and events tell one history, in memory', (t) => follow(t, [], ['a']));
+test('lists and events tell one history, in memory and files together', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-history-'));
+  const stores = [{ name: 'hot', provider: 'memory', patterns: ['/f/hot/*'] }, { name: 'rest', isDefault: true, settings: { filename: path.join(folder, 'rest.db') } }];
+  await follow(t, ['--set', `services.data.config.datastores=${JSON.stringify(stores)}`], ['hot', 'cold', 'cold']);
+  fs.rmSync(folder, { recursive: true });
+});
+
+test('a layer that waits for a list, while others write to what it lists, is not held up', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-history-'));
+  fs.writeFileSync(path.join(folder, 'lister.lua'), `return { name = "lister", actions = { "set" }, inbound = function(msg)
+    if msg.path == "/ask" then msg.data = { found = #happn.get("/f/*") } end
+  end }`);
+  const config = { services: { protocol: { config: { inboundLayers: ['lister.lua'] } } } };
+  fs.writeFileSync(path.join(folder, 'happn.json'), JSON.stringify(config));
+  const server = await Server.start(['--config', path.join(folder, 'happn.json')]);
+  const fill = await connect(server.port, 'happn_4');
+  await Promise.all(Array.from({ length: 6000 }, (_, n) => fill.ask('set', `/f/${n}`, { n: 0 })));
+  const heard = [];
+  const client = await connect(server.port, 'happn_4', (list, message, meta) => { if (!list) heard.push(meta.action); });
+  await client.ask('on', '/ALL@/f/*', null, {});
+  const asking = client.ask('set', '/ask', {});
+  const list = client.ask('get', '/f/*');
+  for (let n = 0; n < 50; n++) await fill.ask('set', `/f/${n}`, { n: 1 });
+  assert.equal((await asking).data.found, 6000);
+  assert.equal((await list).length, 6000);
+  await client.ask('get', '/none');
+  assert.equal(heard.length, 50);
+  client.end();
+  fill.end();
+  await server.stop();
   fs.rmSync(folder, { recursive: true });
 });

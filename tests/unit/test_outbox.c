@@ -5,6 +5,7 @@
 
 #include "json/scan.h"
 #include "store/datastores.h"
+#include "store/memory.h"
 
 enum { MANY = 20000 }; /* a list of about three megabytes */
 
@@ -332,6 +333,215 @@ static void a_session_that_goes_takes_its_values_along(void **state)
     }
 }
 
+/* ---- what others write while the list is being found. Its first slice has been looked at when `say` returns. */
+
+static void subscribe(const char *path)
+{
+    char text[160];
+    snprintf(text, sizeof text, "{\"action\":\"on\",\"eventId\":2,\"path\":\"%s\",\"data\":null}", path);
+    say(&reader, text);
+    hear(&reader);
+}
+
+static void write_number(const char *path, int number)
+{
+    char text[160];
+    snprintf(text, sizeof text, "{\"action\":\"set\",\"eventId\":3,\"path\":\"%s\",\"data\":{\"n\":%d}}", path, number);
+    say(&writer, text);
+    forget_frames(&writer);
+}
+
+static void expect_event(const char *path, const char *number)
+{
+    struct str frame = hear(&reader);
+    expect_part(frame, path);
+    if (!str_is(json_get(json_get(frame, "data"), "n"), number)) {
+        fail_msg("wanted %s of %s, got %.*s", number, path, (int)frame.len, frame.ptr);
+    }
+}
+
+static void expect_numbers(const char *first, const char *last)
+{
+    struct str list = reader.frames[reader.read++];
+    assert_int_equal(items_of(list), MANY + 1);
+    assert_true(str_is(number_at(list, 0), first));
+    assert_true(str_is(number_at(list, MANY - 1), last));
+}
+
+static void finish_requests(void)
+{
+    while (core.request_count != 0) {
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void no_event_overtakes_a_list_that_is_older(void **state)
+{
+    (void)state;
+    subscribe("/ALL@/many/*");
+    subscribe("/ALL@/other");
+    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    write_number("/other", 1);
+    expect_event("/SET@/other", "1"); /* nobody waits without a reason */
+    write_number("/many/19999", -1);
+    expect_event("/SET@/many/19999", "-1"); /* the list will have it */
+    write_number("/many/00000", -2);
+    write_number("/many/00000", -3);
+    write_number("/other", 2); /* came after them */
+    write_number("/many/19999", -4);
+    expect_event("/SET@/many/19999", "-4");
+    expect_silence(&reader);
+    finish_requests();
+    expect_numbers("0", "-4");
+    expect_event("/SET@/many/00000", "-2");
+    expect_event("/SET@/many/00000", "-3");
+    expect_event("/SET@/other", "2");
+    expect_silence(&reader);
+}
+
+/* Events of what is not stored have nothing to do with a list. */
+static void what_is_not_stored_does_not_wait(void **state)
+{
+    (void)state;
+    subscribe("/ALL@/many/*");
+    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    say(&writer, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/many/00000\",\"data\":{\"n\":-1},\"options\":{\"noStore\":true}}");
+    expect_event("/SET@/many/00000", "-1");
+    finish_requests();
+    expect_list("7");
+}
+
+/* It is about what the list has seen and about what it will not see any more. */
+static void behind_a_removal_by_pattern_everything_waits(void **state)
+{
+    (void)state;
+    subscribe("/ALL@/many/*");
+    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    say(&writer, "{\"action\":\"remove\",\"eventId\":4,\"path\":\"/many/*9\",\"data\":null}");
+    while (writer.read == writer.count) {
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    }
+    expect_silence(&reader);
+    write_number("/many/19999", -1);
+    expect_silence(&reader);
+    finish_requests();
+    struct str list = hear(&reader);
+    assert_int_equal(list.ptr[0], '[');
+    expect_part(hear(&reader), "/REMOVE@/many/*9");
+    expect_event("/SET@/many/19999", "-1");
+    expect_silence(&reader);
+}
+
+/* A channel that is there already has no events held back of its own. */
+static void a_second_subscription_has_no_gap_behind_its_values(void **state)
+{
+    (void)state;
+    subscribe("/ALL@/many/*");
+    say(&reader, "{\"action\":\"on\",\"eventId\":7,\"path\":\"/ALL@/many/*\",\"options\":{\"initialCallback\":true}}");
+    write_number("/many/00000", -1);
+    expect_silence(&reader);
+    finish_requests();
+    assert_true(str_is(number_at(json_get(reader.frames[reader.read], "data"), 0), "0"));
+    expect_values("7");
+    expect_event("/SET@/many/00000", "-1");
+    expect_silence(&reader);
+}
+
+/* The store that was asked last answers last: what is written to the others in the meantime is not in their part. */
+static void lists_of_several_stores_are_not_overtaken(void **state)
+{
+    (void)state;
+    struct provider *provider;
+    happn_error error;
+    assert_int_equal(store_memory_open(&loop, NULL, &provider), HAPPN_OK);
+    assert_int_equal(datastores_add(core.stores, "few", provider, false, &error), HAPPN_OK);
+    assert_int_equal(datastores_add_pattern(core.stores, STR_LIT("/many/few/*"), "few", &error), HAPPN_OK);
+    write_number("/many/few/1", 1);
+    subscribe("/ALL@/many/few/*");
+    subscribe("/ALL@/many/19998");
+    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    write_number("/many/few/1", 2);
+    write_number("/many/19998", -1);
+    expect_event("/SET@/many/19998", "-1");
+    expect_silence(&reader);
+    finish_requests();
+    struct str list = hear(&reader);
+    assert_int_equal(items_of(list), MANY + 2);
+    assert_true(str_is(number_at(list, MANY), "1"));
+    expect_event("/SET@/many/few/1", "2");
+    expect_silence(&reader);
+}
+
+/* More than may wait: it is not left in the belief that it has heard everything. */
+static void who_has_lost_events_is_sent_away(void **state)
+{
+    (void)state;
+    enum { LENGTH = 20 << 20 };
+    subscribe("/ALL@/many/*");
+    char *text = malloc(LENGTH + 200);
+    int len = snprintf(text, 200, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/many/00000\",\"data\":{\"x\":\"");
+    memset(text + len, 'x', LENGTH);
+    memcpy(text + len + LENGTH, "\"}}", 4);
+    writer.out.max = LENGTH * 2;
+    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    for (int i = 0; i < 4; i++) {
+        say(&writer, text);
+    }
+    assert_false(reader.closed);
+    finish_requests();
+    expect_list("7");
+    assert_true(reader.closed);
+    while (reader.read < reader.count) {
+        assert_null(memmem(reader.frames[reader.read].ptr, reader.frames[reader.read].len, "/SET@", 5));
+        reader.read++;
+    }
+    free(text);
+}
+
+/* Without memory to keep an event it is the same. */
+static void without_memory_no_event_is_lost_in_silence(void **state)
+{
+    (void)state;
+    size_t heard = 0, lost = 0;
+    for (int n = 0; heard < 3; n++) {
+        subscribe("/ALL@/many/*");
+        say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+        core.allocator = &allocator;
+        left = n;
+        say(&writer, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/many/00000\",\"data\":{\"n\":-1},\"options\":{\"publishResults\":true}}");
+        left = -1;
+        struct str answer = writer.frames[writer.count - 1];
+        bool is_written = memmem(answer.ptr, answer.len, "\"publishResults\"", 16) != NULL;
+        finish_requests();
+        reader.read++; /* the list */
+        if (reader.closed) {
+            lost++;
+        } else if (is_written && reader.read < reader.count) {
+            heard++;
+            expect_event("/SET@/many/00000", "-1");
+            expect_silence(&reader);
+        } else if (is_written) {
+            expect_part(answer, "\"failed\":1"); /* could not even be encoded */
+        }
+        leave(&writer), leave(&reader);
+        core.allocator = &memory_default;
+        enter(&reader, "happn_4"), enter(&writer, "happn_2");
+    }
+    assert_true(lost > 0);
+}
+
+static void a_session_that_goes_while_its_list_is_found(void **state)
+{
+    (void)state;
+    subscribe("/ALL@/many/*");
+    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    write_number("/many/00000", -1);
+    leave(&reader);
+    reader.session = NULL;
+    write_number("/many/00000", -2);
+    finish_requests();
+}
+
 static void a_session_that_goes_takes_its_list_along(void **state)
 {
     (void)state;
@@ -404,6 +614,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_follow_the_initial_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_that_goes_takes_its_values_along, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_no_values_are_lost_in_silence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_event_overtakes_a_list_that_is_older, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_stored_does_not_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(behind_a_removal_by_pattern_everything_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_subscription_has_no_gap_behind_its_values, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lists_of_several_stores_are_not_overtaken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_has_lost_events_is_sent_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_memory_no_event_is_lost_in_silence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_session_that_goes_while_its_list_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_that_goes_takes_its_list_along, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_farewell_comes_after_the_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_nothing_is_lost_in_silence, set_up, tear_down),

@@ -630,7 +630,7 @@ static happn_status slow_submit(struct provider *provider, struct store_op *op)
     return HAPPN_PENDING;
 }
 
-static const struct provider_ops slow_ops = {"slow", true, slow_submit, NULL};
+static const struct provider_ops slow_ops = {"slow", true, slow_submit, NULL, NULL};
 
 static void slow_down(void)
 {
