@@ -32,7 +32,7 @@ enum {
     CLOSE_TOO_BIG = 1009
 };
 
-enum work { WORK_CONNECT = 1, WORK_END = 2, WORK_CLOSE = 4, WORK_BREAK = 8 };
+enum work { WORK_CONNECT = 1, WORK_END = 2, WORK_CLOSE = 4, WORK_BREAK = 8, WORK_NO_NAME = 16 };
 
 struct link_websocket {
     struct client_link base;
@@ -42,6 +42,7 @@ struct link_websocket {
 
     uv_getaddrinfo_t lookup;
     bool is_looking_up;
+    int lookup_error;            /* it did not even begin */
     struct addrinfo *addresses, *next_address;
 
     struct lws_context *context; /* lws sets it to NULL when it is all gone */
@@ -546,6 +547,9 @@ static void on_work(uv_idle_t *idle)
     if ((work & WORK_BREAK) != 0 && link->wsi != NULL) {
         lws_set_timeout(link->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC); /* gone() comes from inside */
     }
+    if ((work & WORK_NO_NAME) != 0 && !link->is_closing) {
+        fail_to_connect(link, uv_strerror(link->lookup_error));
+    }
     if ((work & WORK_CONNECT) != 0 && !link->is_closing) {
         connect_next(link);
     }
@@ -573,6 +577,19 @@ static void close_link(struct client_link *base, void (*closed)(void *owner))
 
 static const struct client_link_ops ops = {send_text, close_link};
 
+/* A name that is none fails as one that nobody has, later. */
+static void look_up(struct link_websocket *link)
+{
+    char port[16];
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    snprintf(port, sizeof port, "%d", link->options.place.port);
+    link->lookup_error = uv_getaddrinfo(&link->loop->uv, &link->lookup, on_found, link->options.place.host, port, &hints);
+    link->is_looking_up = link->lookup_error == 0;
+    if (link->lookup_error != 0) {
+        do_later(link, WORK_NO_NAME);
+    }
+}
+
 happn_status link_websocket_open(struct loop *loop, const struct allocator *allocator, const struct link_options *options,
                                  const struct client_link_events *events, void *owner, struct client_link **out)
 {
@@ -580,19 +597,11 @@ happn_status link_websocket_open(struct loop *loop, const struct allocator *allo
     if (link == NULL) {
         return HAPPN_E_MEMORY;
     }
-    char port[16];
-    snprintf(port, sizeof port, "%d", options->place.port);
     link->base = (struct client_link){&ops, events, owner};
     link->loop = loop;
     link->allocator = allocator;
     link->options = *options;
     link->lookup.data = link->timer.data = link->idle.data = link;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    if (uv_getaddrinfo(&loop->uv, &link->lookup, on_found, options->place.host, port, &hints) != 0) {
-        memory_free(allocator, link);
-        return HAPPN_E_ARGUMENT;
-    }
-    link->is_looking_up = true;
     buf_init(&link->out, allocator, MAX_QUEUED + options->max_message);
     buf_init(&link->in, allocator, options->max_message);
     uv_timer_init(&loop->uv, &link->timer);
@@ -600,6 +609,7 @@ happn_status link_websocket_open(struct loop *loop, const struct allocator *allo
     link->handles = 2;
     link->flush.run = on_flush;
     loop_flush_add(loop, &link->flush);
+    look_up(link);
     *out = &link->base;
     return HAPPN_OK;
 }

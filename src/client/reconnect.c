@@ -87,7 +87,7 @@ void reconnect_on_timer(uv_timer_t *timer)
     if (status == HAPPN_OK) {
         return;
     }
-    if (client->link != NULL) {
+    if (client->link != NULL || !reconnect_is_wanted(client, status)) {
         client_lost(client, status, happn_status_text(status));
         return;
     }

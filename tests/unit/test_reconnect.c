@@ -413,6 +413,22 @@ static void a_pool_passes_by_who_does_not_answer(void **state)
     websocket_server_close(&silent);
 }
 
+/* So long a name, once it is written as IDNA has it, that not even looking it up begins. */
+#define E_8 "\xc3\xa9.\xc3\xa9.\xc3\xa9.\xc3\xa9.\xc3\xa9.\xc3\xa9.\xc3\xa9.\xc3\xa9."
+#define LONG_NAME E_8 E_8 E_8 E_8 E_8
+
+static void a_name_that_cannot_be_looked_up_counts_as_a_server_that_does_not_answer(void **state)
+{
+    (void)state;
+    connect_pool("{\"pool\":[{\"host\":\"" LONG_NAME "\",\"port\":%d},{\"port\":%d}],\"poolType\":0,\"reconnect\":true,\"reconnectMin\":1,"
+                 "\"poolReconnectAttempts\":3}", server.port, server.port);
+    assert_int_equal(connected, HAPPN_OK);
+    is_rude = true;
+    websocket_server_drop(&server);
+    UNTIL(ends == 1);
+    assert_in_range(retries, 1, 4);
+}
+
 /* --- reports */
 
 static int reports;
@@ -533,6 +549,7 @@ int main(void)
         TEST(it_can_be_closed_at_any_moment),
         TEST(a_pool_goes_on_to_the_next_server), TEST(a_pool_of_which_nobody_answers), TEST(a_pool_ends_where_a_login_is_refused),
         TEST(a_pool_passes_by_who_does_not_answer),
+        TEST(a_name_that_cannot_be_looked_up_counts_as_a_server_that_does_not_answer),
         TEST(reports_come_after_the_answer),
         TEST(what_failed_has_no_report),
         TEST(a_report_that_is_lost_with_the_connection),
