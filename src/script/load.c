@@ -127,14 +127,20 @@ static void read_paths(lua_State *L, struct script *script, int table)
     struct arena *arena = &script->generation->arena;
     script->has_paths = true;
     script->paths = arena_alloc(arena, (size_t)count * sizeof *script->paths);
-    for (lua_Integer i = 1; i <= count && script->paths != NULL; i++) {
+    if (script->paths == NULL) {
+        refuse(L, script, "out of memory"); /* else it would never be asked */
+    }
+    for (lua_Integer i = 1; i <= count; i++) {
         size_t len;
         lua_rawgeti(L, -1, i);
         const char *text = lua_tolstring(L, -1, &len);
         if (len == 0 || (text[0] != '/' && text[0] != '*')) {
             refuse(L, script, lua_pushfstring(L, "paths: \"%s\" can never match, paths start with /", text));
         }
-        script->paths[script->path_count++] = arena_str(arena, str_make(text, len));
+        struct str path = script->paths[script->path_count++] = arena_str(arena, str_make(text, len));
+        if (path.ptr == NULL) {
+            refuse(L, script, "out of memory");
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -287,6 +293,9 @@ static void read_name(lua_State *L, struct script *script, int table)
         refuse(L, script, "name must be a text");
     }
     script->name = type == LUA_TSTRING ? arena_str(&script->generation->arena, str_of(lua_tostring(L, -1))).ptr : script->file;
+    if (script->name == NULL) {
+        refuse(L, script, "out of memory");
+    }
     lua_pop(L, 1);
 }
 

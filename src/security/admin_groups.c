@@ -40,8 +40,9 @@ static bool take_name(struct admin_call *call, struct str given)
     call->subject = arena_join(&call->arena, parts, 3);
     if (call->subject.ptr == NULL) {
         admin_fail_memory(call);
+        return false;
     }
-    return call->subject.ptr != NULL;
+    return true;
 }
 
 static struct str without_permissions(struct admin_call *call, struct str given)

@@ -74,7 +74,7 @@ static void take_away(struct admin_call *call, struct str owner, const char *act
 {
     struct str where = permission_path(&call->arena, owner, action, path);
     struct str data = permission_data(&call->arena, action, path, authorized);
-    change_remove(call->change, where, data);
+    change_remove(call->change, data.ptr != NULL ? where : STR_NONE, data);
 }
 
 static void put_words(struct admin_call *call, struct str owner, struct str path, struct str words, bool authorized, bool removes)

@@ -97,7 +97,11 @@ void administration_call(struct security *security, struct str verb, struct str 
     arena_init(&call->arena, security->allocator);
     buf_init(&call->result, security->allocator, MOST_RESULT);
     call->arguments = arena_str(&call->arena, json_type_of(arguments) == JSON_OBJECT ? arguments : STR_LIT("{}"));
-    for (size_t i = 0; call->arguments.ptr != NULL && i < VERBS; i++) {
+    if (call->arguments.ptr == NULL) {
+        admin_fail_memory(call);
+        return;
+    }
+    for (size_t i = 0; i < VERBS; i++) {
         if (str_is(verb, verbs[i].name)) {
             call->run = verbs[i].run;
             if (verbs[i].in_turn) {
@@ -141,8 +145,9 @@ bool admin_begin_change(struct admin_call *call)
     call->change = change_new(call->security);
     if (call->change == NULL) {
         admin_fail_memory(call);
+        return false;
     }
-    return call->change != NULL;
+    return true;
 }
 
 static void submitted(happn_status status, const happn_error *error, void *arg)
@@ -150,9 +155,6 @@ static void submitted(happn_status status, const happn_error *error, void *arg)
     struct admin_call *call = arg;
     if (status != HAPPN_OK) {
         call->error = *error;
-        if (call->error.message[0] == '\0') {
-            error_set(&call->error, status, "%s", happn_status_text(status));
-        }
         admin_failed(call);
         return;
     }

@@ -48,7 +48,8 @@ static void add(struct change *change, enum store_kind kind, struct str path, st
     struct item *item = arena_alloc(&change->arena, sizeof *item);
     struct str own_path = arena_str(&change->arena, path);
     struct str own_data = str_is_set(data) ? arena_str(&change->arena, data) : STR_NONE;
-    if (item == NULL || path.ptr == NULL || own_path.ptr == NULL || (str_is_set(data) && own_data.ptr == NULL)) {
+    bool lacks_data = own_data.ptr == NULL && (str_is_set(data) || kind == STORE_SET);
+    if (item == NULL || path.ptr == NULL || own_path.ptr == NULL || lacks_data) {
         out_of_memory(change);
         return;
     }
@@ -148,6 +149,9 @@ static void finish(struct change *change)
     void *arg = change->done_arg;
     happn_status status = change->status;
     happn_error error = change->error;
+    if (error.message[0] == '\0') {
+        error_set(&error, status, "%s", happn_status_text(status));
+    }
     error.status = status;
     change_drop(change);
     security->changes--;

@@ -10,7 +10,8 @@ struct change;
 struct change *change_new(struct security *security);
 
 /* Adds a document to be written or removed. Texts are copied. A failure is remembered until change_submit. A removed permission's data
- * must be given: it says what is taken away. A path that is not set is one that there was no memory for: the change fails. */
+ * must be given: it says what is taken away. A path, or data to be written, that is not set is one that there was no memory for: the change
+ * fails. */
 void change_put(struct change *change, struct str path, struct str data);
 void change_remove(struct change *change, struct str path, struct str data);
 

@@ -144,7 +144,7 @@ static bool add_members(struct pack *pack, bool is_object, int depth)
         buf_add_text(pack->out, first ? "" : ",");
         long key;
         if (is_object) {
-            if (!read_index(pack, &key) || !add_entry(pack, key) || pack->out->ptr[pack->out->len - 1] != '"') {
+            if (!read_index(pack, &key) || !add_entry(pack, key) || pack->out->status != HAPPN_OK || pack->out->ptr[pack->out->len - 1] != '"') {
                 return false;
             }
             buf_add_char(pack->out, ':');

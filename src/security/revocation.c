@@ -34,21 +34,29 @@ static void tell_tokens(const struct ending *ending)
     buf_fini(&text);
 }
 
+static happn_status out_of_memory(happn_error *error)
+{
+    return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
+}
+
+/* What is stored counts for those who are connected now even when it cannot be remembered for those who come. */
 static void ending_stored(happn_status status, const happn_error *error, void *arg)
 {
     struct ending *ending = arg;
     struct security *security = ending->security;
     change_fn done = ending->done;
     void *done_arg = ending->arg;
+    happn_error own;
+    struct str id = ending->restores || status != HAPPN_OK ? STR_NONE : ending->id;
     if (status == HAPPN_OK && ending->restores) {
         revoked_drop(&security->revoked, ending->id);
-    } else if (status == HAPPN_OK) {
-        status = revoked_add(&security->revoked, ending->id, ending->reason, ending->since, ending->until);
+    } else if (status == HAPPN_OK && revoked_add(&security->revoked, ending->id, ending->reason, ending->since, ending->until) != HAPPN_OK) {
+        status = out_of_memory(&own);
+        error = &own;
     }
     if (status == HAPPN_OK) {
         tell_tokens(ending);
     }
-    struct str id = ending->restores || status != HAPPN_OK ? STR_NONE : ending->id;
     done(status, error, done_arg);
     if (str_is_set(id)) {
         end_tokens(security, id); /* whoever asked has its answer first */
@@ -70,8 +78,8 @@ static void submit_ending(struct ending *ending)
         if (change != NULL) {
             change_drop(change);
         }
-        happn_error error = {.status = HAPPN_E_MEMORY};
-        ending_stored(HAPPN_E_MEMORY, &error, ending);
+        happn_error error;
+        ending_stored(out_of_memory(&error), &error, ending);
     } else {
         if (ending->restores) {
             change_remove(change, path, STR_NONE);
@@ -83,7 +91,7 @@ static void submit_ending(struct ending *ending)
     buf_fini(&text);
 }
 
-static struct ending *new_ending(struct security *security, struct str id, change_fn done, void *arg)
+static struct ending *new_ending(struct security *security, struct str id, struct str reason, change_fn done, void *arg)
 {
     struct ending *ending = memory_zalloc(security->allocator, sizeof *ending);
     if (ending == NULL) {
@@ -92,6 +100,12 @@ static struct ending *new_ending(struct security *security, struct str id, chang
     *ending = (struct ending){.security = security, .done = done, .arg = arg, .since = loop_now_ms(security->loop)};
     arena_init(&ending->arena, security->allocator);
     ending->id = arena_str(&ending->arena, id);
+    ending->reason = arena_str(&ending->arena, reason);
+    if (ending->id.ptr == NULL || ending->reason.ptr == NULL) {
+        arena_fini(&ending->arena);
+        memory_free(security->allocator, ending);
+        return NULL;
+    }
     return ending;
 }
 
@@ -100,29 +114,27 @@ void security_revoke(struct security *security, struct str text, struct str reas
     struct arena arena;
     arena_init(&arena, security->allocator);
     struct token token;
-    happn_error error = {.status = HAPPN_OK};
+    happn_error error;
     bool is_ours = token_read(&arena, text, security->secrets, security->secret_count, &token);
-    struct ending *ending = is_ours ? new_ending(security, token.id, done, arg) : NULL;
+    struct ending *ending = is_ours ? new_ending(security, token.id, reason, done, arg) : NULL;
     if (ending != NULL) {
-        ending->reason = arena_str(&ending->arena, reason);
         ending->until = token_expiry(&token);
     }
     arena_fini(&arena);
-    if (ending == NULL || ending->id.ptr == NULL) {
-        happn_status status = error_set(&error, is_ours ? HAPPN_E_MEMORY : HAPPN_E_ARGUMENT, "%s", is_ours ? "out of memory" : "invalid token");
+    if (ending != NULL) {
+        submit_ending(ending);
+    } else {
+        happn_status status = is_ours ? out_of_memory(&error) : error_set(&error, HAPPN_E_ARGUMENT, "invalid token");
         done(status, &error, arg);
-        memory_free(security->allocator, ending);
-        return;
     }
-    submit_ending(ending);
 }
 
 void security_restore(struct security *security, struct str token_id, change_fn done, void *arg)
 {
-    struct ending *ending = new_ending(security, token_id, done, arg);
+    struct ending *ending = new_ending(security, token_id, STR_LIT(""), done, arg);
     if (ending == NULL) {
-        happn_error error = {.status = HAPPN_E_MEMORY};
-        done(HAPPN_E_MEMORY, &error, arg);
+        happn_error error;
+        done(out_of_memory(&error), &error, arg);
         return;
     }
     ending->restores = true;

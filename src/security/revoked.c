@@ -96,9 +96,10 @@ const struct revoked_entry *revoked_find(const struct revoked *revoked, struct s
     return (struct revoked_entry *)node;
 }
 
+/* The one that was there goes last: without memory it must not be good again. */
 happn_status revoked_add(struct revoked *revoked, struct str id, struct str reason, int64_t since, int64_t until)
 {
-    revoked_drop(revoked, id);
+    struct revoked_entry *before = (struct revoked_entry *)revoked_find(revoked, id);
     struct revoked_entry *entry = memory_zalloc(revoked->allocator, sizeof *entry + id.len + reason.len + 1);
     if (entry == NULL) {
         return HAPPN_E_MEMORY;
@@ -121,6 +122,9 @@ happn_status revoked_add(struct revoked *revoked, struct str id, struct str reas
         }
         memory_free(revoked->allocator, entry);
         return HAPPN_E_MEMORY;
+    }
+    if (before != NULL) {
+        drop(revoked, before);
     }
     return HAPPN_OK;
 }

@@ -20,13 +20,13 @@ static happn_status take(struct str path, void *arg)
 }
 
 /* A path with holes is filled in for the user; whatever cannot be filled in gives no right. */
-static happn_status add_rule(struct permission_set *set, const struct user *user, const struct rule *rule)
+static happn_status add_rule(struct permission_set *set, const struct allocator *allocator, const struct user *user, const struct rule *rule)
 {
     if (!template_has_holes(rule->path)) {
         return permission_set_add(set, rule->path, all_of(rule->allowed), all_of(rule->prohibited));
     }
     struct arena arena;
-    arena_init(&arena, NULL);
+    arena_init(&arena, allocator);
     struct adding adding = {set, all_of(rule->allowed), all_of(rule->prohibited)};
     struct str record = str_is_set(user->record) ? user->record : STR_LIT("{}");
     happn_status status = template_fill(&arena, rule->path, record, take, &adding);
@@ -34,11 +34,11 @@ static happn_status add_rule(struct permission_set *set, const struct user *user
     return status;
 }
 
-static happn_status add_rules(struct permission_set *set, const struct user *user, const struct rule *rules)
+static happn_status add_rules(struct permission_set *set, const struct allocator *allocator, const struct user *user, const struct rule *rules)
 {
     happn_status status = HAPPN_OK;
     for (; rules != NULL && status == HAPPN_OK; rules = rules->next) {
-        status = add_rule(set, user, rules);
+        status = add_rule(set, allocator, user, rules);
     }
     return status;
 }
@@ -46,10 +46,10 @@ static happn_status add_rules(struct permission_set *set, const struct user *use
 struct permission_set *rights_compile(const struct allocator *allocator, const struct user *user)
 {
     struct permission_set *set = permission_set_new(allocator);
-    happn_status status = set != NULL ? add_rules(set, user, user->rules) : HAPPN_E_MEMORY;
+    happn_status status = set != NULL ? add_rules(set, allocator, user, user->rules) : HAPPN_E_MEMORY;
     for (const struct member *member = user->members; member != NULL && status == HAPPN_OK; member = member->next_of_user) {
         if (str_is_set(member->group->record)) {
-            status = add_rules(set, user, member->group->rules);
+            status = add_rules(set, allocator, user, member->group->rules);
         }
     }
     if (status != HAPPN_OK) {

@@ -361,7 +361,8 @@ void security_set_password(struct security *security, struct str username, const
 {
     struct password_change *password = memory_zalloc(security->allocator, sizeof *password);
     if (password == NULL) {
-        happn_error error = {.status = HAPPN_E_MEMORY};
+        happn_error error;
+        error_set(&error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
         done(HAPPN_E_MEMORY, &error, arg);
         return;
     }

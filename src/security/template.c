@@ -42,22 +42,25 @@ static struct str value_at(struct str user, struct str name)
     return value;
 }
 
-static struct str text_of(struct arena *arena, struct str value)
+/* Not set: it gives nothing. E_MEMORY: a prohibition would get lost. */
+static happn_status text_of(struct arena *arena, struct str value, struct str *out)
 {
     enum json_type type = json_type_of(value);
     struct str text = type == JSON_STRING ? json_string(arena, value) : type == JSON_NUMBER ? value : STR_NONE;
     bool is_safe = text.len != 0 && text.len <= MOST_VALUE && !str_has(text, '*') && !str_has(text, '/') && !str_has(text, '{') &&
                    !str_has(text, '}');
-    return is_safe ? text : STR_NONE;
+    *out = is_safe ? text : STR_NONE;
+    return type == JSON_STRING && text.ptr == NULL ? HAPPN_E_MEMORY : HAPPN_OK;
 }
 
 static happn_status fill(struct filling *filling, struct str path, int holes);
 
 static happn_status fill_with(struct filling *filling, struct str head, struct str value, struct str tail, int holes)
 {
-    struct str text = filling->tried++ < MOST_TRIED ? text_of(filling->arena, value) : STR_NONE;
+    struct str text = STR_NONE;
+    happn_status status = filling->tried++ < MOST_TRIED ? text_of(filling->arena, value, &text) : HAPPN_OK;
     if (!str_is_set(text)) {
-        return HAPPN_OK;
+        return status;
     }
     char *bytes = arena_alloc(filling->arena, head.len + text.len + tail.len + 1);
     if (bytes == NULL) {
