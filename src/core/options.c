@@ -263,6 +263,16 @@ static void read_flag(struct request *request, const struct option *option, stru
     *flag = json_true(value) || ((option->how & ADDS_UP) != 0 && *flag);
 }
 
+/* A rev is that of one document: with a pattern, or with nothing stored, there is none to compare with. */
+static void check_if_rev(struct request *request)
+{
+    bool has_pattern = request->action == ACTION_REMOVE && path_has_wildcard(request->path);
+    bool stores_nothing = request->action == ACTION_SET && request->options.no_store;
+    if (request->options.has_if_rev && (has_pattern || stores_nothing)) {
+        refuse(request, "the option ifRev is about one document that is stored: neither a pattern nor noStore goes with it");
+    }
+}
+
 void options_read(struct request *request)
 {
     request->options = (struct request_options){.consistency = 2, .listener = -1};
@@ -287,6 +297,7 @@ void options_read(struct request *request)
     if (str_is_set(nested)) {
         read_nested(request, nested);
     }
+    check_if_rev(request);
 }
 
 bool options_compile_search(struct request *request, bool is_count)
