@@ -58,7 +58,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_GET] = "SELECT " BARE ", " DATA " FROM documents WHERE path = ?1",
     [SQL_GET_BARE] = "SELECT " BARE ", octet_length(data) FROM documents WHERE path = ?1",
     [SQL_FIND] = "SELECT path, " BARE ", " DATA " " RANGE,
-    [SQL_FIND_BARE] = "SELECT path, " BARE " " RANGE,
+    [SQL_FIND_BARE] = "SELECT path, " BARE ", octet_length(data) " RANGE,
     [SQL_PUT] = "INSERT INTO documents(path, " BARE ", data) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) "
                 "ON CONFLICT(path) DO UPDATE SET created = ?2, modified = ?3, modified_by = ?4, tag = ?5, rev = ?6, data = ?7",
     [SQL_DELETE] = "DELETE FROM documents WHERE path = ?1",
@@ -170,6 +170,14 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* Older ones would read every text: then long ones are not known before. */
+static const char find_bare_without_length[] = "SELECT path, " BARE ", 0 " RANGE;
+
+static bool knows_length(void)
+{
+    return sqlite3_libversion_number() >= 3043000;
+}
+
 /* SQLite has it from 3.43 on, without reading the text. */
 static void octet_length(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -180,8 +188,7 @@ static void octet_length(sqlite3_context *context, int count, sqlite3_value **va
 static int add_functions(sqlite3 *db)
 {
     int how = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
-    return sqlite3_libversion_number() >= 3043000 ? SQLITE_OK
-                                                  : sqlite3_create_function(db, "octet_length", 1, how, NULL, octet_length, NULL, NULL);
+    return knows_length() ? SQLITE_OK : sqlite3_create_function(db, "octet_length", 1, how, NULL, octet_length, NULL, NULL);
 }
 
 static happn_status open_connection(struct sqlite_file *file, const struct sqlite_options *options, int flags,
@@ -203,8 +210,8 @@ static happn_status open_connection(struct sqlite_file *file, const struct sqlit
 static happn_status prepare(struct sqlite_file *file, const char *name, int count, happn_error *error)
 {
     for (int i = 0; i < count; i++) {
-        if (sqlite3_prepare_v3(file->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &file->statements[i], NULL) !=
-            SQLITE_OK) {
+        const char *text = i == SQL_FIND_BARE && !knows_length() ? find_bare_without_length : texts[i];
+        if (sqlite3_prepare_v3(file->db, text, -1, SQLITE_PREPARE_PERSISTENT, &file->statements[i], NULL) != SQLITE_OK) {
             return error_set(error, HAPPN_E_STORE, "cannot open %s: %s", name, sqlite3_errmsg(file->db));
         }
     }

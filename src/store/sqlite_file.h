@@ -8,7 +8,7 @@
 #include "store/sqlite.h"
 
 /* Columns come in one order everywhere: path (FIND only), created, modified, modified_by, tag, rev, then unless _BARE: data (NULL
- * where it is long), rowid. GET_BARE has the length of data instead. */
+ * where it is long), rowid. _BARE have the length of data instead. */
 enum sqlite_statement {
     SQL_GET,
     SQL_GET_BARE,
@@ -36,7 +36,7 @@ struct sqlite_file {
     sqlite3_stmt *open;  /* has a row that somebody may still be reading */
     int64_t cache_kilobytes;
     bool is_narrow;      /* the cache is small for now */
-    int64_t last_len;    /* of the text that was read last: who reads a path often goes on to write it */
+    bool has_met_long;   /* this operation has seen a long text, and may go on to write over it or to remove it */
     struct buf long_text; /* what was read last, where it is long; its allocator is set by the owner */
     bool is_brief;       /* walks end with E_BUSY when they turn out to be long */
     size_t rows_left, bytes_left;

@@ -74,6 +74,11 @@ static happn_status read_long(struct sqlite_file *file, int64_t row, struct docu
     return status;
 }
 
+static void note_length(struct sqlite_file *file, int64_t len)
+{
+    file->has_met_long = file->has_met_long || len >= SQLITE_LONG;
+}
+
 /* `at` is the column of `created`. The slices are SQLite's until the statement goes on. */
 static happn_status read_columns(struct sqlite_file *file, sqlite3_stmt *row, int at, bool bare, struct document *out, happn_error *error)
 {
@@ -83,12 +88,16 @@ static happn_status read_columns(struct sqlite_file *file, sqlite3_stmt *row, in
     out->tag = column(row, at + 3);
     out->rev = sqlite3_column_int64(row, at + 4);
     if (bare) {
+        note_length(file, sqlite3_column_int64(row, at + 5));
         return HAPPN_OK;
     }
     if (sqlite3_column_type(row, at + 5) == SQLITE_NULL) {
-        return read_long(file, sqlite3_column_int64(row, at + 6), out, error);
+        happn_status status = read_long(file, sqlite3_column_int64(row, at + 6), out, error);
+        note_length(file, (int64_t)out->data.len);
+        return status;
     }
     out->data = column(row, at + 5);
+    note_length(file, (int64_t)out->data.len);
     return str_is_set(out->data) ? HAPPN_OK : no_memory(error);
 }
 
@@ -99,7 +108,6 @@ static happn_status read_one(struct shelf *shelf, struct str path, bool bare, st
     sqlite3_stmt *statement = file->statements[bare ? SQL_GET_BARE : SQL_GET];
     bind_text(statement, 1, path);
     *out = (struct document){.rev = 0};
-    file->last_len = 0;
     int code = sqlite3_step(statement);
     if (code != SQLITE_ROW) {
         happn_status status = code == SQLITE_DONE ? HAPPN_OK : sqlite_file_failed(file, error);
@@ -108,9 +116,7 @@ static happn_status read_one(struct shelf *shelf, struct str path, bool bare, st
     }
     file->open = statement;
     out->path = path;
-    happn_status status = read_columns(file, statement, 0, bare, out, error);
-    file->last_len = bare ? sqlite3_column_int64(statement, 5) : (int64_t)out->data.len;
-    return status;
+    return read_columns(file, statement, 0, bare, out, error);
 }
 
 /* With indexes one write is several statements: all of them happen, or none. */
@@ -175,10 +181,10 @@ static int cache_used(struct sqlite_file *file)
     return now;
 }
 
-/* To free the pages of a large text SQLite reads them. Mostly it is known before that there is one, else they go afterwards. */
+/* To free the pages of a large text SQLite reads them. Nearly always it is known before that there is one, else they go afterwards. */
 static happn_status change(struct sqlite_file *file, struct str path, const struct document *document, happn_error *error)
 {
-    bool is_long = file->last_len >= SQLITE_LONG || (document != NULL && document->data.len >= SQLITE_LONG);
+    bool is_long = file->has_met_long || (document != NULL && document->data.len >= SQLITE_LONG);
     int used = cache_used(file);
     if (is_long) {
         sqlite_file_narrow(file);
@@ -187,7 +193,6 @@ static happn_status change(struct sqlite_file *file, struct str path, const stru
     if (cache_used(file) > used + SQLITE_LONG) {
         sqlite_file_narrow(file);
     }
-    file->last_len = 0;
     return status;
 }
 
@@ -309,6 +314,7 @@ static happn_status walk(struct shelf *shelf, const struct shelf_walk *walk, hap
 static void rest(struct shelf *shelf)
 {
     take_back(file_of(shelf));
+    file_of(shelf)->has_met_long = false;
     sqlite_file_widen(file_of(shelf));
 }
 

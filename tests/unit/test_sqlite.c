@@ -9,6 +9,7 @@
 
 #include "counting.h"
 #include "json/scan.h"
+#include "search/search.h"
 #include "store/sqlite_file.h"
 #include "store/sqlite_shelf.h"
 #include "test_disk.h"
@@ -351,6 +352,42 @@ static void a_long_document_does_not_stay(void **state)
     free(data);
 }
 
+/* SQLite reads the pages of what it removes. Nobody looks at them again, whether a path, a pattern or criteria meant them. */
+static void a_removal_of_long_documents_fills_no_cache(void **state)
+{
+    (void)state;
+    enum { LENGTH = 10 << 20, SLACK = 3 << 20 };
+    static const struct {
+        enum store_kind kind;
+        const char *path;
+        bool is_read; /* its text is looked at: there is one of it at a time */
+    } cases[] = {{STORE_REMOVE, "/long/*", false}, {STORE_REMOVE, "/long/1", false}, {STORE_REMOVE, "/long/*", true}};
+    char *data = malloc(LENGTH + 1);
+    memset(data, 'x', LENGTH);
+    memcpy(data, "{\"text\":\"", 9);
+    memcpy(data + LENGTH - 2, "\"}", 3);
+    open_store((struct sqlite_options){.sync = false});
+    happn_error error;
+    struct search *search = NULL;
+    struct search_text text = {.criteria = STR_LIT("{\"text\":{\"$exists\":true}}")};
+    assert_int_equal(search_compile(&fixture.arena, &text, &search, &error), HAPPN_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int n = 0; n < 3; n++) {
+            char path[16];
+            snprintf(path, sizeof path, "/long/%d", n);
+            assert_int_equal(run(STORE_SET, path, data)->status, HAPPN_OK);
+        }
+        sqlite3_int64 before = sqlite3_memory_used();
+        sqlite3_memory_highwater(1);
+        struct store_op op = fixture_op(&fixture, cases[i].kind, cases[i].path, NULL);
+        op.search = cases[i].is_read ? search : NULL;
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.removed, strchr(cases[i].path, '*') != NULL ? 3 : 1);
+        assert_true(sqlite3_memory_highwater(0) < before + SLACK);
+    }
+    free(data);
+}
+
 static void the_queue_has_an_end(void **state)
 {
     (void)state;
@@ -607,6 +644,7 @@ int main(void)
         TEST(a_disk_that_fills_in_the_middle),
         TEST(explicit_reads_are_answered_at_once),
         TEST(a_long_document_does_not_stay),
+        TEST(a_removal_of_long_documents_fills_no_cache),
         TEST(the_queue_has_an_end),
         TEST(a_closed_store_takes_nothing),
         TEST(memory_may_run_out_anywhere),
