@@ -151,7 +151,7 @@ static bool route_matches(const struct route *route, const char *method, struct 
     return str_equal(pattern, path);
 }
 
-bool core_route(struct core *core, happn_http *http, const char *method, struct str path)
+static struct route *find_route(const struct core *core, const char *method, struct str path)
 {
     struct route *best = NULL;
     for (struct route *route = core->routes; route != NULL; route = route->next) {
@@ -160,6 +160,17 @@ bool core_route(struct core *core, happn_http *http, const char *method, struct 
             best = route;
         }
     }
+    return best;
+}
+
+bool core_has_route(struct core *core, const happn_http *http, const char *method, struct str path)
+{
+    return find_route(core, method, path) != NULL || (core->script_has_route != NULL && core->script_has_route(core->scripts, http));
+}
+
+bool core_route(struct core *core, happn_http *http, const char *method, struct str path)
+{
+    struct route *best = find_route(core, method, path);
     const char *before = whereabouts_set(&core->loop->whereabouts.action, "a route");
     bool is_taken = best != NULL || (core->script_route != NULL && core->script_route(core->scripts, http));
     if (best != NULL) {

@@ -67,6 +67,7 @@ struct core {
     struct layer *layers[LAYER_CHAINS];
     struct route *routes;
     bool (*script_route)(void *scripts, happn_http *http); /* asked when no route matches */
+    bool (*script_has_route)(void *scripts, const happn_http *http);
     bool (*script_is_public)(void *scripts, const happn_http *http); /* whoever asks: it has a route for this that needs no permission */
     void *scripts;
     struct host_protocol *host_protocols; /* wire's */
@@ -124,6 +125,7 @@ happn_status core_add_route(struct core *core, const char *method, const char *p
 
 /* HTTP: the first matching route, longest path first; false when none matches. */
 bool core_route(struct core *core, happn_http *http, const char *method, struct str path);
+bool core_has_route(struct core *core, const happn_http *http, const char *method, struct str path);
 
 /* Asks every session to go: the system message (reconnect or not), then close. */
 void core_disconnect_all(struct core *core, bool reconnect, const char *reason);

@@ -74,7 +74,7 @@ static void list_verbs(happn_http *http)
 }
 
 /* True: an administrator asks. False: it has been answered. */
-static bool admit(happn_http *http)
+bool admin_admits(happn_http *http)
 {
     char message[256];
     struct http_caller caller = {bearer_read(http_header(http, "authorization")), str_of(happn_http_address(http))};
@@ -85,16 +85,21 @@ static bool admit(happn_http *http)
     return answer == GATE_OPEN;
 }
 
+bool admin_has(happn_http *http, struct str path)
+{
+    return http_core(http)->security != NULL && (str_is(path, "/_admin") || str_starts(path, STR_LIT("/_admin/")));
+}
+
 bool admin_route(happn_http *http, struct str path)
 {
     struct security *security = http_core(http)->security;
-    bool is_list = str_is(path, "/_admin");
-    if (security == NULL || !(is_list || str_starts(path, STR_LIT("/_admin/")))) {
+    if (!admin_has(http, path)) {
         return false;
     }
-    if (!admit(http)) {
+    if (!http_is_checked(http) && !admin_admits(http)) {
         return true;
     }
+    bool is_list = str_is(path, "/_admin");
     struct str body = http_sent_body(http);
     bool is_post = strcmp(happn_http_method(http), "POST") == 0;
     if (is_list) {

@@ -281,19 +281,22 @@ static void log_out(happn_http *http)
     security_revoke(security, token, STR_LIT("CLIENT"), logged_out, self);
 }
 
+bool auth_has(happn_http *http, struct str path)
+{
+    return http_core(http)->security != NULL && (str_is(path, "/auth/login") || str_is(path, "/auth/request-nonce") || str_is(path, "/auth/logout"));
+}
+
 bool auth_route(happn_http *http, struct str path)
 {
-    if (http_core(http)->security == NULL || !str_starts(path, STR_LIT("/auth/"))) {
+    if (!auth_has(http, path)) {
         return false;
     }
     if (str_is(path, "/auth/login")) {
         begin_login(http);
     } else if (str_is(path, "/auth/request-nonce")) {
         give_nonce(http);
-    } else if (str_is(path, "/auth/logout")) {
-        log_out(http);
     } else {
-        return false;
+        log_out(http);
     }
     return true;
 }

@@ -24,6 +24,11 @@ static void respond_upgrade(happn_http *http)
     respond_text(http, 426, "text/plain", "Upgrade Required");
 }
 
+bool builtin_has(struct str path)
+{
+    return is_path(path, "/ping") || is_path(path, "/version") || str_is(path, "/browser_client") || str_starts(path, STR_LIT("/primus"));
+}
+
 bool builtin_route(happn_http *http, struct str path)
 {
     char text[160];

@@ -41,6 +41,7 @@ struct listener {
     size_t connections;
     struct websocket *websockets; /* all of them */
     struct websocket *dirty;      /* with gathered output */
+    happn_http *reading;          /* requests whose bodies are on their way */
     struct loop_flush flush;
     struct buf *spare_buffers;    /* of connections that had something to say; few stay */
     size_t spare_count;
@@ -62,10 +63,14 @@ void websocket_close_all(struct listener *listener);
 
 /* --- http.c */
 int http_request(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path);
-int http_body(struct connection *connection, struct str part);
-int http_body_complete(struct connection *connection);
 int http_writeable(struct connection *connection);
 void http_gone(struct connection *connection);
+
+/* --- http_body.c */
+int http_body(struct connection *connection, struct str part);
+int http_body_complete(struct connection *connection);
+/* Ends what has waited for too long, once a sweep. */
+void http_sweep(struct listener *listener, int64_t now);
 
 /* What other files of this room need of a request. */
 struct listener *http_listener(const happn_http *http); /* NULL when the peer has gone */
@@ -77,6 +82,7 @@ struct str http_sent_body(const happn_http *http);
 struct arena *http_arena(happn_http *http);
 struct identity **http_identity_slot(happn_http *http); /* who sends it; one reference is the request's */
 bool http_is_encrypted(const happn_http *http);
+bool http_is_checked(const happn_http *http); /* who sends it was looked at before its body was read */
 /* Work of ours goes on elsewhere before it is answered: the service does not close meanwhile. */
 void http_begin_work(happn_http *http);
 void http_end_work(happn_http *http);
@@ -84,6 +90,7 @@ void http_end_work(happn_http *http);
 void http_set_reason(happn_http *http, const char *reason);
 
 /* --- builtin.c: answers /ping, /version, /primus...; false when the path is none of them. */
+bool builtin_has(struct str path);
 bool builtin_route(happn_http *http, struct str path);
 
 #endif

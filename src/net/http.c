@@ -15,7 +15,7 @@
 #include "security/http_path.h"
 #include "security/identity.h"
 
-enum { HEADERS_BYTES = 16384, NAME_BYTES = 128 };
+enum { HEADERS_BYTES = 16384, NAME_BYTES = 128, MOST_DIGITS = 20 /* libwebsockets reads no longer number */ };
 
 static const struct {
     enum lws_token_indexes token;
@@ -111,6 +111,7 @@ void http_free(happn_http *http)
         http->connection->http = NULL;
     }
     const struct allocator *allocator = http->core->allocator;
+    http_body_end(http);
     http->core->answers_due -= http->is_routed;
     identity_unref(http->identity);
     buf_fini(&http->body);
@@ -129,7 +130,7 @@ static const char *reason_of(int status)
         {200, "OK"},           {201, "Created"},          {202, "Accepted"},          {204, "No Content"},
         {301, "Moved Permanently"}, {302, "Found"},       {303, "See Other"},         {304, "Not Modified"},
         {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"}, {401, "Unauthorized"},
-        {403, "Forbidden"},    {404, "Not Found"},        {405, "Method Not Allowed"}, {409, "Conflict"},
+        {403, "Forbidden"},    {404, "Not Found"},        {405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"},
         {410, "Gone"},         {411, "Length Required"},  {413, "Payload Too Large"}, {415, "Unsupported Media Type"},
         {422, "Unprocessable Entity"}, {426, "Upgrade Required"}, {429, "Too Many Requests"},
         {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
@@ -229,13 +230,15 @@ static int send_answer(happn_http *http)
     if (http->local != NULL) {
         return http_give_locally(http);
     }
-    bool close_after = http->close_after;
     enum http_written written = http->answer.status == HAPPN_OK ? http_write_part(http, true) : HTTP_BROKEN;
     if (written == HTTP_WAITING) {
         return 0;
     }
+    if (written == HTTP_WRITTEN && http->close_after) {
+        return http_leave(http);
+    }
     http_free(http);
-    if (written == HTTP_BROKEN || close_after) {
+    if (written == HTTP_BROKEN) {
         return -1;
     }
     return lws_http_transaction_completed(wsi) ? -1 : 0;
@@ -253,17 +256,52 @@ static void not_found(happn_http *http)
     happn_http_respond(http, 404, "text/html; charset=utf-8", text, (size_t)len);
 }
 
-static int route(happn_http *http)
+/* The first who knows the path. What has been checked before the body came is not asked again: a token may have a limited number of uses. */
+static void find_answer(happn_http *http)
+{
+    struct str path = http->path;
+    bool is_new = !http->is_checked;
+    if (is_new && cors_route(http)) {
+        return;
+    }
+    if (!builtin_route(http, path) && !auth_route(http, path) && !admin_route(http, path) && (!is_new || secured_pass(http, path)) &&
+        !core_route(http->core, http, http->method, path) && !static_route(http, path)) {
+        not_found(http);
+    }
+}
+
+static bool has_reader(happn_http *http)
+{
+    struct str path = http->path;
+    if (cors_route(http) || builtin_has(path)) {
+        return false;
+    }
+    if (auth_has(http, path)) {
+        return true;
+    }
+    if (admin_has(http, path)) {
+        return admin_admits(http);
+    }
+    return secured_pass(http, path) && core_has_route(http->core, http, http->method, path);
+}
+
+bool http_wants_body(happn_http *http)
+{
+    http->is_checked = http->is_routing = true;
+    bool is_wanted = has_reader(http);
+    http->is_routing = false;
+    return is_wanted;
+}
+
+int http_route(happn_http *http)
 {
     http->is_routing = http->is_routed = true;
     http->core->answers_due++;
     if (http->wsi != NULL) {
         lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0); /* how long an answer takes is the route's affair */
     }
-    if (!cors_route(http) && !builtin_route(http, http->path) && !auth_route(http, http->path) && !admin_route(http, http->path) &&
-        secured_pass(http, http->path) && !core_route(http->core, http, http->method, http->path) &&
-        !static_route(http, http->path)) {
-        not_found(http);
+    if (!http->is_answered) {
+        find_answer(http);
     }
     http->is_routing = false;
     return http->is_answered && !http->is_streaming ? send_answer(http) : 0;
@@ -297,40 +335,29 @@ int http_request(struct listener *listener, struct lws *wsi, struct connection *
     }
     bool takes_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
                          strcmp(http->method, "PATCH") == 0;
+    if (!takes_body && !is_coded && (!str_is_set(length) || str_is(length, "0"))) {
+        return http_route(http);
+    }
+    http_body_begin(http);
     if (!str_is_set(length)) {
-        return takes_body || is_coded ? refuse(http, 411, "send a Content-Length\n") : route(http);
+        return refuse(http, 411, "send a Content-Length\n");
     }
     if (is_coded) { /* a proxy before us may have believed the other one */
         return refuse(http, 400, "send a Content-Length or a Transfer-Encoding, not both\n");
     }
     char *end;
     unsigned long long expected = strtoull(length.ptr, &end, 10);
-    if (*end != '\0' || !isdigit((unsigned char)length.ptr[0])) {
+    if (*end != '\0' || !isdigit((unsigned char)length.ptr[0]) || length.len > MOST_DIGITS) {
         return refuse(http, 400, "the Content-Length is not a number\n");
     }
     if (expected > listener->options.body_bytes) {
         return refuse(http, 413, "the body is too large\n");
     }
     if (expected == 0 && strcmp(http->method, "POST") != 0) {
-        return route(http);
+        http_body_end(http);
+        return http_route(http);
     }
-    return 0; /* lws gives us the body next; a POST of length 0 too */
-}
-
-int http_body(struct connection *connection, struct str part)
-{
-    happn_http *http = connection->http;
-    if (http == NULL) {
-        return 0;
-    }
-    buf_add_str(&http->body, part);
-    return http->body.status == HAPPN_OK ? 0 : -1;
-}
-
-int http_body_complete(struct connection *connection)
-{
-    happn_http *http = connection->http;
-    return http != NULL && !http->is_answered ? route(http) : 0;
+    return http_body_await(http, (size_t)expected); /* lws gives us the body next; a POST of length 0 too */
 }
 
 int http_writeable(struct connection *connection)
@@ -339,7 +366,7 @@ int http_writeable(struct connection *connection)
     if (http != NULL && http->is_streaming) {
         return http_stream_writeable(http);
     }
-    return http != NULL && http->is_answered ? send_answer(http) : 0;
+    return http != NULL && http->is_answered && !http->is_leaving ? send_answer(http) : 0;
 }
 
 void http_gone(struct connection *connection)
@@ -348,6 +375,7 @@ void http_gone(struct connection *connection)
     if (http == NULL) {
         return;
     }
+    http_body_end(http);
     connection->http = NULL;
     http->connection = NULL;
     http->listener = NULL;
@@ -404,6 +432,11 @@ struct identity *core_http_identity(const happn_http *http)
 bool http_is_encrypted(const happn_http *http)
 {
     return http->is_encrypted;
+}
+
+bool http_is_checked(const happn_http *http)
+{
+    return http->is_checked;
 }
 
 void http_begin_work(happn_http *http)
@@ -572,6 +605,6 @@ happn_status local_send(struct listener *listener, const struct local_request *r
         http_free(http);
         return status;
     }
-    route(http);
+    http_route(http);
     return HAPPN_OK;
 }

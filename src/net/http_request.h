@@ -26,6 +26,12 @@ struct happn_http {
     bool is_answered;
     bool is_encrypted;
     bool lacks_memory;  /* for a header that was sent */
+    bool is_checked;    /* it may be asked, found out before its body came */
+    /* while its body is read (http_body.c) */
+    happn_http *previous_reading, *next_reading;
+    int64_t began, heard; /* loop time */
+    bool is_reading;    /* more of it is to come */
+    bool is_leaving;    /* answered; what still comes is thrown away, then the connection ends */
     bool close_after;
     /* an answer in parts (http_stream.c) */
     bool is_streaming, is_chunked, is_bodiless, is_ended, is_failed;
@@ -45,7 +51,21 @@ void http_compose_head(happn_http *http, int status, const char *type, int64_t l
 /* Gives the whole answer to who has asked within the process; frees. Returns 0. */
 int http_give_locally(happn_http *http);
 
+/* Finds who answers and sends what is there already; what it returns, the callback of lws returns. */
+int http_route(happn_http *http);
+/* Before its body is read: it may be sent, and somebody will read it. False: it is answered, or http_route answers it without. */
+bool http_wants_body(happn_http *http);
+
+/* --- http_body.c */
+void http_body_begin(happn_http *http);
+void http_body_end(happn_http *http);
+/* The head is in order: the body comes next, unless it is not wanted. What it returns, the callback of lws returns. */
+int http_body_await(happn_http *http, size_t expected);
+/* All is said and the connection ends, soon when nothing is on its way any more. What it returns, the callback of lws returns. */
+int http_leave(happn_http *http);
+
 /* --- http_stream.c */
+bool http_is_old(const happn_http *http); /* before HTTP/1.1 */
 enum http_written { HTTP_BROKEN = -1, HTTP_WAITING, HTTP_WRITTEN };
 /* Writes what is next of the answer. is_end: nothing comes behind it. HTTP_WAITING: the rest goes when the socket takes it. */
 enum http_written http_write_part(happn_http *http, bool is_end);

@@ -36,7 +36,7 @@ enum http_written http_write_part(happn_http *http, bool is_end)
     return is_waiting ? HTTP_WAITING : HTTP_WRITTEN;
 }
 
-static bool is_old(const happn_http *http)
+bool http_is_old(const happn_http *http)
 {
     char version[16];
     int len = lws_hdr_copy(http->wsi, version, sizeof version, WSI_TOKEN_HTTP);
@@ -58,7 +58,7 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
         return http->headers.status;
     }
     http->is_bodiless = !http_has_body(http, status);
-    http->is_chunked = http->local == NULL && !is_old(http);
+    http->is_chunked = http->local == NULL && !http_is_old(http);
     http->close_after = http->close_after || (!http->is_chunked && http->local == NULL);
     http_compose_head(http, status, content_type, http->is_chunked ? HTTP_IN_CHUNKS : HTTP_TO_THE_END);
     if (http->answer.status != HAPPN_OK) { /* it has not begun: another answer may be tried */

@@ -259,6 +259,7 @@ static void on_sweep(uv_timer_t *timer)
     struct listener *listener = timer->data;
     int64_t now = (int64_t)uv_now(timer->loop);
     websocket_sweep(listener, now);
+    http_sweep(listener, now);
     if (now - listener->looked >= RENEWAL_MS) {
         listener->looked = now;
         tls_look_for_renewal(listener);

@@ -43,7 +43,8 @@ struct listener_options {
     struct cors_options cors;
     struct static_folder *folders;
     size_t folder_count;
-    int handshake_seconds;    /* a request's headers, or a body, must arrive in this time */
+    int handshake_seconds;    /* a request's headers must arrive in this time, and of a body something */
+    int body_seconds;         /* all of a body */
 };
 
 struct listener;

@@ -9,9 +9,13 @@ bool secured_pass(happn_http *http, struct str path);
 
 /* Answers /auth/login, /auth/request-nonce, /auth/logout; false when the path is none of them. */
 bool auth_route(happn_http *http, struct str path);
+bool auth_has(happn_http *http, struct str path);
 
 /* Answers /_admin/<verb> for administrators; false when the path is none of these. */
 bool admin_route(happn_http *http, struct str path);
+bool admin_has(happn_http *http, struct str path);
+/* True: an administrator asks. False: it has been answered. */
+bool admin_admits(happn_http *http);
 
 /* The token that a request carries: cookie, query, Authorization, the first one that is there. */
 struct str secured_token(happn_http *http, bool *from_cookie);

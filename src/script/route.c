@@ -411,12 +411,21 @@ static void respond_error(happn_http *http, int status, const char *name, const 
     happn_http_respond(http, status, NULL, body, (size_t)len);
 }
 
-bool route_is_public(void *arg, const happn_http *http)
+static const struct script_route *route_for(const struct scripts *scripts, const happn_http *http)
 {
-    struct scripts *scripts = arg;
     struct str path;
     path.ptr = happn_http_path(http, &path.len);
-    const struct script_route *route = find_route(scripts->current, str_of(happn_http_method(http)), path, NULL, 0);
+    return find_route(scripts->current, str_of(happn_http_method(http)), path, NULL, 0);
+}
+
+bool route_is_there(void *scripts, const happn_http *http)
+{
+    return route_for(scripts, http) != NULL;
+}
+
+bool route_is_public(void *scripts, const happn_http *http)
+{
+    const struct script_route *route = route_for(scripts, http);
     return route != NULL && route->is_public;
 }
 

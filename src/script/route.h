@@ -7,6 +7,8 @@
 /* core->script_route: false when no script has a route for the request's path. */
 bool route_answer(void *scripts, happn_http *http);
 
+/* core->script_has_route: there is one that would answer. */
+bool route_is_there(void *scripts, const happn_http *http);
 /* core->script_is_public: the route that would answer is marked so. */
 bool route_is_public(void *scripts, const happn_http *http);
 

@@ -416,6 +416,7 @@ happn_status scripts_open(struct core *core, const struct scripts_options *optio
     set_layers(scripts);
     core->scripts = scripts;
     core->script_route = route_answer;
+    core->script_has_route = route_is_there;
     core->script_is_public = route_is_public;
     *out = scripts;
     return HAPPN_OK;
@@ -546,6 +547,7 @@ void scripts_close(struct scripts *scripts, void (*closed)(void *arg), void *arg
     scripts->closed_arg = arg;
     close_layers(scripts);
     scripts->core->script_route = NULL;
+    scripts->core->script_has_route = NULL;
     scripts->core->script_is_public = NULL;
     scripts->core->scripts = NULL;
     stop_watching(scripts);

@@ -176,7 +176,8 @@ happn_status service_listener_options(happn_service *service, struct listener_op
                                        .exclusion_count = config->exclusions.count,
                                        .proxies = config->trusted_proxies.items,
                                        .proxy_count = config->trusted_proxies.count,
-                                       .handshake_seconds = (int)config->handshake_seconds};
+                                       .handshake_seconds = (int)config->handshake_seconds,
+                                       .body_seconds = (int)config->body_seconds};
     out->is_encrypted = str_is(config->transport, "https");
     happn_status status = check_proxies(config, error);
     if (status == HAPPN_OK && out->is_encrypted) {
