@@ -1,5 +1,5 @@
-/* All wait equally long, so they stand in the order of their deadlines, and one timer is set for the first. A list is enough:
- * what is looked for is mostly among the first, and a session holds few of them at a time. */
+/* All wait equally long, so they stand in the order of their deadlines, and one timer is set for the first. They are found by their id: a client that
+ * uses the same one again gives the first up, as in the original. */
 
 #include "core/acknowledgement.h"
 
@@ -15,12 +15,14 @@ struct expected {
 };
 
 struct acknowledgement {
+    struct idmap_node node; /* first: by the hash of the id */
     struct acknowledgement *previous, *next;
     struct core *core;
     struct session *publisher; /* NULL: gone */
     const struct protocol *protocol;
     struct expected *expected;
     size_t count, room;
+    size_t likely;             /* where the next one to acknowledge probably is: they do in the order in which they got it */
     size_t outstanding;        /* acknowledgements still to come */
     bool is_short;             /* somebody went away, or was not noted */
     uint64_t deadline;         /* of loop_ticks */
@@ -37,6 +39,10 @@ static void unlink_one(struct acknowledgement *one)
     struct core *core = one->core;
     *(one->previous != NULL ? &one->previous->next : &core->acknowledgements) = one->next;
     *(one->next != NULL ? &one->next->previous : &core->last_acknowledgement) = one->previous;
+    idmap_remove(&core->acknowledgement_ids, &one->node);
+    if (one->publisher != NULL) {
+        one->publisher->unacknowledged--;
+    }
 }
 
 static void free_one(struct acknowledgement *one)
@@ -48,6 +54,9 @@ static void free_one(struct acknowledgement *one)
 struct acknowledgement *acknowledgement_open(struct request *request)
 {
     struct core *core = request->core;
+    if (request->session->unacknowledged >= ACKNOWLEDGEMENTS_MOST) {
+        return NULL;
+    }
     struct str id = publisher_id(&request->arena, request->session, request->event_id);
     struct acknowledgement *one = memory_zalloc(core->allocator, sizeof *one + id.len + request->event_id.len);
     if (one == NULL || id.ptr == NULL) {
@@ -67,9 +76,11 @@ struct acknowledgement *acknowledgement_open(struct request *request)
 
 static struct expected *find_expected(struct acknowledgement *one, const struct session *session)
 {
-    for (size_t i = 0; i < one->count; i++) {
-        if (one->expected[i].session == session) {
-            return &one->expected[i];
+    for (size_t i = 0, at = one->likely; i < one->count; i++, at++) {
+        at = at < one->count ? at : 0;
+        if (one->expected[at].session == session) {
+            one->likely = at + 1;
+            return &one->expected[at];
         }
     }
     return NULL;
@@ -102,6 +113,7 @@ void acknowledgement_expect(struct acknowledgement *one, struct session *session
     }
     place->times += times;
     one->outstanding += times;
+    session->has_acknowledged = true;
 }
 
 /* Tells the publisher and frees. */
@@ -141,13 +153,41 @@ static void set_timer(struct core *core)
     loop_timer_start(core->loop, &core->timer, on_time, deadline > now ? deadline - now : 0, 0);
 }
 
+static struct acknowledgement *find(const struct core *core, struct str id)
+{
+    struct idmap_node *node = idmap_find(&core->acknowledgement_ids, str_hash(id));
+    while (node != NULL && !str_equal(((struct acknowledgement *)node)->id, id)) {
+        node = idmap_find_next(node);
+    }
+    return (struct acknowledgement *)node;
+}
+
+static void give_up(struct acknowledgement *one)
+{
+    if (one != NULL) {
+        unlink_one(one);
+        finish(one);
+    }
+}
+
 void acknowledgement_wait(struct acknowledgement *one, const struct publication_results *results)
 {
     struct core *core = one->core;
     one->results = *results;
+    give_up(find(core, one->id));
     if (one->outstanding == 0) {
         finish(one);
         return;
+    }
+    if (idmap_add(&core->acknowledgement_ids, &one->node, str_hash(one->id)) != HAPPN_OK) {
+        one->is_short = true;
+        finish(one);
+        return;
+    }
+    if (one->publisher->is_closed) { /* while it was written to */
+        one->publisher = NULL;
+    } else {
+        one->publisher->unacknowledged++;
     }
     one->deadline = loop_ticks(core->loop) + (uint64_t)core->acknowledge_ms;
     one->previous = core->last_acknowledgement;
@@ -175,20 +215,18 @@ static bool take(struct acknowledgement *one, const struct session *session)
 
 bool acknowledgement_take(struct core *core, struct session *session, struct str publication_id)
 {
-    for (struct acknowledgement *one = core->acknowledgements; one != NULL; one = one->next) {
-        if (str_equal(one->id, publication_id)) {
-            return take(one, session);
-        }
-    }
-    return false;
+    struct acknowledgement *one = find(core, publication_id);
+    return one != NULL && take(one, session);
 }
 
 void acknowledgement_session_closed(struct session *session)
 {
-    for (struct acknowledgement *one = session->core->acknowledgements, *next; one != NULL; one = next) {
+    bool is_concerned = session->has_acknowledged || session->unacknowledged != 0;
+    for (struct acknowledgement *one = is_concerned ? session->core->acknowledgements : NULL, *next; one != NULL; one = next) {
         next = one->next;
         if (one->publisher == session) {
             one->publisher = NULL;
+            session->unacknowledged--;
         }
         struct expected *place = find_expected(one, session);
         if (place == NULL || place->times == 0) {

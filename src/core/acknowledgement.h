@@ -6,7 +6,9 @@
 
 struct acknowledgement;
 
-/* Opens a list of who must acknowledge the publication of this request. NULL: out of memory. */
+enum { ACKNOWLEDGEMENTS_MOST = 10000 }; /* publications of one session that wait */
+
+/* Opens a list of who must acknowledge the publication of this request. NULL: out of memory, or too many of this session wait already. */
 struct acknowledgement *acknowledgement_open(struct request *request);
 
 /* This session got a message that it acknowledges so many times. */

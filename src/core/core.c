@@ -14,6 +14,7 @@ happn_status core_init(struct core *core, struct loop *loop, const struct alloca
     uv_timer_init(&loop->uv, &core->timer);
     uv_timer_init(&loop->uv, &core->sweep);
     core->sweep.data = core;
+    idmap_init(&core->acknowledgement_ids, allocator);
     core->subscriptions = subscriptions_new(allocator);
     id_short(core->instance);
     return core->subscriptions != NULL ? HAPPN_OK : HAPPN_E_MEMORY;
@@ -44,6 +45,7 @@ void core_fini(struct core *core)
         memory_free(core->allocator, request);
     }
     events_forget_all(core);
+    idmap_fini(&core->acknowledgement_ids);
     for (int chain = 0; chain < LAYER_CHAINS; chain++) {
         free_layers(core, core->layers[chain]);
     }

@@ -2,6 +2,7 @@
 #ifndef HAPPN_CORE_CORE_H
 #define HAPPN_CORE_CORE_H
 
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "core/link.h"
@@ -84,6 +85,7 @@ struct core {
     uint64_t last_reference; /* of subscriptions */
     uint64_t last_sibling;
     struct acknowledgement *acknowledgements, *last_acknowledgement; /* in the order of their deadlines */
+    struct idmap acknowledgement_ids;
     uv_timer_t timer;        /* of acknowledgements */
     uv_timer_t sweep;        /* of a secured service: gate_sweep */
     int64_t acknowledge_ms;  /* how long they may take */

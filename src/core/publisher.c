@@ -94,7 +94,9 @@ static void publish_after_reply(struct request *request, struct publication *pub
         acknowledgement_wait(publication->waiting, &publication->results);
     } else if (publication->consistency != CONSISTENCY_QUEUED) {
         if (waits) {
-            snprintf(publication->results.error, sizeof publication->results.error, "%s", happn_status_text(HAPPN_E_MEMORY));
+            bool is_full = request->session->unacknowledged >= ACKNOWLEDGEMENTS_MOST;
+            snprintf(publication->results.error, sizeof publication->results.error, "%s",
+                     is_full ? "too many publications wait to be acknowledged" : happn_status_text(HAPPN_E_MEMORY));
         }
         report(request, publication);
     }

@@ -71,6 +71,8 @@ struct session {
     struct request *parked;     /* the next one, which goes to another store */
     bool in_layer;              /* one is parked by a layer: all others wait */
     size_t holds;               /* requests that still point here */
+    size_t unacknowledged;      /* its publications of level 3 that wait */
+    bool has_acknowledged;      /* or should have: it got one of level 3 */
     bool is_pumping;            /* guards against running inside itself */
     bool is_closed;
     bool is_logging_in;         /* what comes later waits */

@@ -1,6 +1,7 @@
 /* Sessions of every protocol on one core, without sockets: frames in, frames out. */
 #include "core_peer.h"
 
+#include "core/acknowledgement.h"
 #include "core/layers.h"
 #include "json/scan.h"
 
@@ -169,6 +170,77 @@ static void a_parked_request_holds_back_its_own_session_only(void **state)
     leave(&one), leave(&two);
 }
 
+static void publish(struct peer *peer, int event_id)
+{
+    char text[160];
+    snprintf(text, sizeof text, "{\"action\":\"set\",\"eventId\":%d,\"path\":\"/k\",\"data\":{},\"options\":{\"consistency\":3}}", event_id);
+    say(peer, text);
+    expect_part(hear(peer), "\"ok\""); /* the answer; the report follows */
+}
+
+/* Of a publication that the publisher numbered so. */
+static void acknowledge(struct peer *peer, const struct peer *publisher, int event_id)
+{
+    char text[160];
+    snprintf(text, sizeof text, "{\"action\":\"ack\",\"eventId\":9,\"data\":\"%s-%d\"}", publisher->session->id, event_id);
+    say(peer, text);
+    forget_frames(peer);
+}
+
+static void expect_report(struct peer *peer, int event_id, const char *part)
+{
+    char id[40];
+    snprintf(id, sizeof id, "\"eventId\":%d", event_id);
+    struct str report = hear(peer);
+    expect_part(report, "\"ack\"");
+    expect_part(report, id);
+    expect_part(report, part);
+}
+
+static void publications_that_wait_are_found_by_their_id_and_bounded(void **state)
+{
+    (void)state;
+    struct peer publisher, reader, other;
+    enter(&publisher, "happn_4");
+    enter(&reader, "happn_4");
+    enter(&other, "happn_4");
+    say(&reader, "{\"action\":\"on\",\"eventId\":2,\"path\":\"/SET@/k\",\"data\":null}");
+    say(&other, "{\"action\":\"on\",\"eventId\":2,\"path\":\"/SET@/k\",\"data\":null}");
+    for (int id = 10; id < 13; id++) {
+        publish(&publisher, id);
+    }
+    static const int order[] = {12, 10};
+    for (int i = 0; i < 2; i++) {
+        acknowledge(&reader, &publisher, order[i]);
+        acknowledge(&reader, &publisher, order[i]); /* once is enough */
+        expect_silence(&publisher);
+        acknowledge(&other, &publisher, order[i]);
+        expect_report(&publisher, order[i], "\"acknowledged\":2");
+    }
+    publish(&publisher, 11); /* the same id again: the first one is given up */
+    expect_report(&publisher, 11, "unacknowledged publication");
+    acknowledge(&other, &publisher, 11);
+    leave(&other); /* it has acknowledged */
+    acknowledge(&reader, &publisher, 11);
+    expect_report(&publisher, 11, "\"acknowledged\":2");
+    for (int id = 20; id < 20 + ACKNOWLEDGEMENTS_MOST; id++) {
+        publish(&publisher, id);
+        expect_silence(&publisher);
+        forget_frames(&publisher);
+        forget_frames(&reader);
+    }
+    publish(&publisher, 5);
+    expect_report(&publisher, 5, "too many publications wait to be acknowledged");
+    assert_int_equal(acknowledgement_count(&core), ACKNOWLEDGEMENTS_MOST);
+    acknowledge(&reader, &publisher, 777);
+    expect_report(&publisher, 777, "\"acknowledged\":1");
+    publish(&publisher, 6);
+    expect_silence(&publisher);
+    leave(&publisher);
+    leave(&reader);
+    assert_int_equal(acknowledgement_count(&core), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(initial_values_and_off, open_core, close_core),
         cmocka_unit_test_setup_teardown(emitted_values_pass_the_layers, open_core, close_core),
         cmocka_unit_test_setup_teardown(bad_requests_get_a_named_error, open_core, close_core),
+        cmocka_unit_test_setup_teardown(publications_that_wait_are_found_by_their_id_and_bounded, open_core, close_core),
         cmocka_unit_test_setup_teardown(a_parked_request_holds_back_its_own_session_only, open_core, close_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
