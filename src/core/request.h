@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "core/held.h"
 #include "happn/layer.h"
+#include "json/scan.h"
 #include "security/sight.h"
 #include "store/provider.h"
 
@@ -129,6 +130,7 @@ struct request {
     struct str event_id;   /* raw JSON values; STR_NONE when absent */
     struct str session_id;
     struct str data;
+    struct json_parts *data_parts; /* of the data that was received, for layers; NULL: not listed */
     struct str options_raw;
     struct request_options options;
     struct reply reply;

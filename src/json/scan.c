@@ -161,6 +161,9 @@ struct scan {
     size_t count;
     struct json_member *current;
     const char *value;
+    const struct json_member *whole; /* whose parts are wanted; NULL: nobody's */
+    struct json_parts *parts;
+    bool is_in_part;
 };
 
 static bool in_object(const struct scan *scan)
@@ -193,6 +196,48 @@ static struct json_member *find_wanted(struct scan *scan, struct str key)
     return NULL;
 }
 
+static void begin_member(struct scan *scan, struct str key)
+{
+    scan->current = find_wanted(scan, key);
+    if (scan->current != NULL && scan->current == scan->whole) {
+        scan->parts->object = STR_NONE; /* of a doubled name the last wins */
+        scan->parts->count = 0;
+    }
+}
+
+static bool wants_parts(const struct scan *scan)
+{
+    return scan->depth == 2 && scan->current != NULL && scan->current == scan->whole;
+}
+
+static void begin_part(struct scan *scan, struct str key, const char *value)
+{
+    struct json_parts *parts = scan->parts;
+    if (parts->count < JSON_PARTS) {
+        parts->items[parts->count].key = key;
+        parts->items[parts->count].value.ptr = value;
+    }
+    parts->count++;
+    scan->is_in_part = true;
+}
+
+static void end_part(struct scan *scan, const char *p)
+{
+    struct json_parts *parts = scan->parts;
+    if (parts->count <= JSON_PARTS) {
+        struct str *value = &parts->items[parts->count - 1].value;
+        value->len = (size_t)(p - value->ptr);
+    }
+    scan->is_in_part = false;
+}
+
+/* The whole has ended: parts that are not all are none. */
+static void end_parts(struct scan *scan, struct str whole)
+{
+    bool is_complete = whole.ptr[0] == '{' && scan->parts->count <= JSON_PARTS;
+    scan->parts->object = is_complete ? whole : STR_NONE;
+}
+
 /* p is at a key; returns the start of its value or NULL. */
 static const char *scan_key(struct scan *scan, const char *p)
 {
@@ -203,15 +248,20 @@ static const char *scan_key(struct scan *scan, const char *p)
     if (after == NULL) {
         return NULL;
     }
+    struct str key = str_make(p + 1, (size_t)(after - p) - 2);
     if (scan->depth == 1 && scan->count != 0) {
-        scan->current = find_wanted(scan, str_make(p + 1, (size_t)(after - p) - 2));
+        begin_member(scan, key);
     }
     p = skip_space(after, scan->end);
     if (p >= scan->end || *p != ':') {
         return NULL;
     }
     p = skip_space(p + 1, scan->end);
-    scan->value = scan->depth == 1 ? p : scan->value;
+    if (scan->depth == 1) {
+        scan->value = p;
+    } else if (wants_parts(scan)) {
+        begin_part(scan, key, p);
+    }
     return p;
 }
 
@@ -219,7 +269,12 @@ static void member_ended(struct scan *scan, const char *p)
 {
     if (scan->depth == 1 && scan->current != NULL) {
         scan->current->value = str_make(scan->value, (size_t)(p - scan->value));
+        if (scan->current == scan->whole) {
+            end_parts(scan, scan->current->value);
+        }
         scan->current = NULL;
+    } else if (scan->depth == 2 && scan->is_in_part) {
+        end_part(scan, p);
     }
 }
 
@@ -292,6 +347,14 @@ happn_status json_scan(struct str text, struct json_member *wanted, size_t count
 {
     struct scan scan = {.end = text.ptr + text.len, .wanted = wanted, .count = count};
     return run(&scan, text, at);
+}
+
+happn_status json_scan_parts(struct str text, struct json_member *wanted, size_t count, size_t of, struct json_parts *parts)
+{
+    struct scan scan = {.end = text.ptr + text.len, .wanted = wanted, .count = count, .whole = &wanted[of], .parts = parts};
+    parts->object = STR_NONE;
+    parts->count = 0;
+    return run(&scan, text, NULL);
 }
 
 happn_status json_check(struct str text, size_t *at)

@@ -17,6 +17,17 @@ struct json_member {
     struct str value;
 };
 
+/* The members of the value of a wanted member, when that is an object of few: they are passed anyway. */
+enum { JSON_PARTS = 8 };
+struct json_parts {
+    struct str object; /* whose they are; not set: there are none, or too many */
+    size_t count;
+    struct json_part {
+        struct str key;   /* raw text between the quotes */
+        struct str value; /* raw, trimmed */
+    } items[JSON_PARTS];
+};
+
 /* Checks that text is exactly one JSON value: OK, E_JSON, E_DEPTH (deeper than JSON_MAX_DEPTH)
  * or E_NUMBER (a number such as 1e400 that is infinite as a double). On failure *at is its offset
  * when `at` is not NULL. Never recurses. */
@@ -25,6 +36,9 @@ happn_status json_check(struct str text, size_t *at);
 /* As json_check, and finds the raw values of the wanted members when text is an object. Names in
  * the text may contain escapes; they are compared decoded. */
 happn_status json_scan(struct str text, struct json_member *wanted, size_t count, size_t *at);
+
+/* As json_scan, and lists the members inside wanted[of]. */
+happn_status json_scan_parts(struct str text, struct json_member *wanted, size_t count, size_t of, struct json_parts *parts);
 
 /* The functions below take *validated* JSON text. */
 

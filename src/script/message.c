@@ -70,6 +70,13 @@ static void push_without_secrets(lua_State *L, struct str data)
     }
 }
 
+/* Those of the text that was received, while nobody has put another in its place. */
+static const struct json_parts *known_parts(const happn_message *message, struct str data)
+{
+    const struct json_parts *parts = message->request != NULL ? message->request->data_parts : NULL;
+    return parts != NULL && parts->object.ptr == data.ptr && parts->object.len == data.len ? parts : NULL;
+}
+
 static void push_data(lua_State *L, struct task *task)
 {
     struct str data;
@@ -82,7 +89,7 @@ static void push_data(lua_State *L, struct task *task)
         const char *text = lua_tolstring(L, -1, &len);
         view_push(L, str_make(text, len));
     } else {
-        view_push(L, data);
+        view_push_parts(L, data, known_parts(task->message, data));
     }
 }
 

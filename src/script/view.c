@@ -17,7 +17,7 @@ struct item {
     bool is_overlaid; /* the overlay has something for it */
 };
 
-enum { FEW = 8 };
+enum { FEW = JSON_PARTS };
 
 struct view {
     struct str text;
@@ -94,6 +94,29 @@ void view_push(lua_State *L, struct str json)
     }
     vm_push_given(L, json);
     push_view(L, json_trim(str_make(lua_tostring(L, -1), json.len)));
+}
+
+/* The view's text is a copy of theirs. */
+static void take_parts(struct view *view, const struct json_parts *parts)
+{
+    const char *from = parts->object.ptr, *to = view->text.ptr;
+    for (size_t i = 0; i < parts->count; i++) {
+        struct json_part part = parts->items[i];
+        struct str key = str_make(to + (part.key.ptr - from), part.key.len);
+        view->few[i] = (struct item){key, str_make(to + (part.value.ptr - from), part.value.len), false};
+        view->has_escapes = view->has_escapes || str_has(key, '\\');
+    }
+    view->items = view->few;
+    view->stored = view->length = parts->count;
+    view->is_indexed = true;
+}
+
+void view_push_parts(lua_State *L, struct str json, const struct json_parts *parts)
+{
+    view_push(L, json);
+    if (parts != NULL) {
+        take_parts(to_view(L, -1), parts);
+    }
 }
 
 /* Pushes user value n, a table that is made when it is missing. */

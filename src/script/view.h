@@ -6,6 +6,8 @@
 
 /* Pushes validated JSON: containers as views on a copy of the text, anything else as a plain value. */
 void view_push(lua_State *L, struct str json);
+/* The same, of an object whose members are known; NULL: they are not. */
+void view_push_parts(lua_State *L, struct str json, const struct json_parts *parts);
 
 /* True when the value at index is a view and something in it was changed. */
 bool view_is_changed(lua_State *L, int index);

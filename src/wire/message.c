@@ -146,6 +146,15 @@ static void refuse_without_memory(struct session *session, struct request *reque
     core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
 }
 
+/* Who has layers gets what they will ask for from this one pass. */
+static happn_status scan(struct request *request, struct str text, struct json_member members[MEMBERS])
+{
+    bool has_layers = request->core->layers[LAYERS_INBOUND] != NULL || request->core->layers[LAYERS_AUTHORIZED] != NULL;
+    struct json_parts *parts = has_layers ? arena_alloc(&request->arena, sizeof *parts) : NULL;
+    request->data_parts = parts;
+    return parts != NULL ? json_scan_parts(text, members, MEMBERS, M_DATA, parts) : json_scan(text, members, MEMBERS, NULL);
+}
+
 void message_receive(struct session *session, struct str text, struct buf *memory)
 {
     if (text.len != 0 && text.ptr[0] == '"' && primus_receive(session, text)) {
@@ -162,7 +171,7 @@ void message_receive(struct session *session, struct str text, struct buf *memor
     }
     struct json_member members[MEMBERS];
     name_members(members);
-    happn_status status = json_scan(copy, members, MEMBERS, NULL);
+    happn_status status = scan(request, copy, members);
     if (status == HAPPN_E_NUMBER) {
         refuse_number(request, members);
         return;

@@ -22,6 +22,28 @@ static void walk(struct str value, int depth)
     }
 }
 
+static void compare_parts(struct str text)
+{
+    struct json_member wanted[] = {{STR_LIT("action"), STR_NONE}, {STR_LIT("path"), STR_NONE}};
+    struct json_parts parts;
+    size_t count = 0;
+    if (json_scan_parts(text, wanted, 2, 1, &parts) != HAPPN_OK) {
+        abort();
+    }
+    if (!str_is_set(parts.object)) {
+        return;
+    }
+    for (struct json_iter it = json_iter(wanted[1].value); json_next(&it); count++) {
+        if (count >= parts.count || it.key.ptr != parts.items[count].key.ptr || it.value.ptr != parts.items[count].value.ptr ||
+            it.key.len != parts.items[count].key.len || it.value.len != parts.items[count].value.len) {
+            abort();
+        }
+    }
+    if (count != parts.count || parts.object.ptr != wanted[1].value.ptr || parts.object.len != wanted[1].value.len) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = str_make((const char *)data, size);
@@ -35,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     walk(text, 0);
+    compare_parts(text);
     if (!str_equal(json_trim(wanted[0].value), json_trim(json_get(text, "action")))) {
         abort();
     }

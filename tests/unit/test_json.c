@@ -56,6 +56,35 @@ static void members_by_name(void **state)
     assert_true(str_is(json_get(text, "path"), "\"/a\""));
 }
 
+/* Of "data"; as many as are expected, and the names of all. */
+static void expect_parts(const char *text, bool is_there, const char *names)
+{
+    struct json_member wanted[] = {{STR_LIT("path"), {0}}, {STR_LIT("data"), {0}}};
+    struct json_parts parts;
+    char got[200] = "";
+    assert_int_equal(json_scan_parts(str_of(text), wanted, 2, 1, &parts), HAPPN_OK);
+    assert_int_equal(str_is_set(parts.object), is_there);
+    for (size_t i = 0; is_there && i < parts.count; i++) {
+        struct json_part part = parts.items[i];
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%.*s=%.*s;", (int)part.key.len, part.key.ptr, (int)part.value.len, part.value.ptr);
+    }
+    assert_string_equal(got, names);
+}
+
+static void members_of_a_member(void **state)
+{
+    (void)state;
+    expect_parts("{\"path\":{\"no\":1},\"data\":{ \"a\" : [1, {\"x\":2}] ,\"b\\u0063\":{\"a\":{}}, \"a\":\"}\"} ,\"e\":{\"f\":1}}", true,
+                 "a=[1, {\"x\":2}];b\\u0063={\"a\":{}};a=\"}\";");
+    expect_parts("{\"data\":{}}", true, "");
+    expect_parts("{\"data\":{\"a\":1},\"data\":{\"b\":2}}", true, "b=2;");
+    expect_parts("{\"data\":{\"a\":1},\"data\":7}", false, "");
+    expect_parts("{\"data\":[{\"a\":1}]}", false, "");
+    expect_parts("{\"x\":{\"data\":{\"a\":1}}}", false, "");
+    expect_parts("{\"data\":{\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,\"6\":6,\"7\":7,\"8\":8}}", true, "1=1;2=2;3=3;4=4;5=5;6=6;7=7;8=8;");
+    expect_parts("{\"data\":{\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,\"6\":6,\"7\":7,\"8\":8,\"9\":9}}", false, "");
+}
+
 static void strings_there_and_back(void **state)
 {
     (void)state;
@@ -254,7 +283,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_and_invalid),      cmocka_unit_test(deep_and_huge),
-        cmocka_unit_test(numbers_are_read_exactly), cmocka_unit_test(members_by_name),        cmocka_unit_test(strings_there_and_back),
+        cmocka_unit_test(numbers_are_read_exactly), cmocka_unit_test(members_by_name),
+        cmocka_unit_test(members_of_a_member),        cmocka_unit_test(strings_there_and_back),
         cmocka_unit_test(merges_are_shallow),     cmocka_unit_test(splices_one_member),
         cmocka_unit_test(skipping_ends_where_the_value_does), cmocka_unit_test(skipping_never_leaves_the_text),
     };
