@@ -16,8 +16,8 @@
  * comes in a turn the thread does them together, beside the loop.
  *
  * Promised: operations take effect in the order of submission; when done() says OK, it is committed (with `sync`, on
- * the disk); a failed operation leaves no trace and the others of its transaction stay; a failed commit fails all of
- * them; the store stays usable. rev only goes up, across crashes: the file knows a number that is ahead of it.
+ * the disk); a failed operation leaves no trace and the others of its transaction stay; a failed commit fails those writes
+ * only that fail by themselves as well (sqlite_batch); the store stays usable. rev only goes up, across crashes: the file knows a number that is ahead of it.
  * Not promised: that a failed commit is not there after a crash. When the disk refuses the last step, nobody knows.
  *
  * Rows: `sqlite_file`. SQL: `sqlite_shelf`. Transactions: `sqlite_batch`. Threads: `storage_thread`. */

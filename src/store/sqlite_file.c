@@ -74,8 +74,8 @@ static const char *const texts[SQL_COUNT] = {
 
 happn_status sqlite_file_failed(struct sqlite_file *file, happn_error *error)
 {
-    int code = sqlite3_errcode(file->db);
-    return error_set(error, code == SQLITE_NOMEM ? HAPPN_E_MEMORY : HAPPN_E_STORE, "the store failed: %s",
+    file->failed_code = sqlite3_extended_errcode(file->db);
+    return error_set(error, (file->failed_code & 0xff) == SQLITE_NOMEM ? HAPPN_E_MEMORY : HAPPN_E_STORE, "the store failed: %s",
                      sqlite3_errmsg(file->db));
 }
 
@@ -322,12 +322,22 @@ int sqlite_file_keep_rev(struct sqlite_file *file, int64_t rev)
     return sqlite_file_run(file, SQL_KEEP_REV);
 }
 
+static void move_log(struct sqlite_file *file)
+{
+    file->log_pages = 0; /* a failure is tried again after the next commit */
+    sqlite3_wal_checkpoint_v2(file->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
 void sqlite_file_checkpoint(struct sqlite_file *file)
 {
     if (file->log_pages >= file->checkpoint_pages) {
-        file->log_pages = 0; /* a failure is tried again after the next commit */
-        sqlite3_wal_checkpoint_v2(file->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        move_log(file);
     }
+}
+
+void sqlite_file_make_room(struct sqlite_file *file)
+{
+    move_log(file);
 }
 
 void sqlite_file_close(struct sqlite_file *file)

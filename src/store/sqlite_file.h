@@ -41,6 +41,7 @@ struct sqlite_file {
     bool is_brief;       /* walks end with E_BUSY when they turn out to be long */
     size_t rows_left, bytes_left;
     uint64_t brief_end;
+    int failed_code;  /* SQLite's, of the last failure */
     int64_t kept_rev; /* what the file says: never below rev once a transaction is committed */
     int log_pages;    /* in the WAL after the last commit */
     int checkpoint_pages;
@@ -60,7 +61,7 @@ int sqlite_file_run(struct sqlite_file *file, enum sqlite_statement which);
 /* Writes the high-water mark of rev; inside a transaction or alone. An SQLite code. */
 int sqlite_file_keep_rev(struct sqlite_file *file, int64_t rev);
 
-/* E_STORE, with what SQLite has to say about the last failure. */
+/* E_STORE, with what SQLite has to say about the last failure, whose code is kept. */
 happn_status sqlite_file_failed(struct sqlite_file *file, happn_error *error);
 
 /* A document of so many bytes would drive everything else out of the page cache, and double its own cost: while it is read or written the
@@ -77,5 +78,7 @@ bool sqlite_file_spend(struct sqlite_file *file, size_t bytes);
 
 /* Moves the log into the database when it has grown long. */
 void sqlite_file_checkpoint(struct sqlite_file *file);
+/* The same at once, because the disk is full: the place that the log has there can be used anew. */
+void sqlite_file_make_room(struct sqlite_file *file);
 
 #endif

@@ -50,6 +50,8 @@ struct test_disk {
     int countdown; /* -1: no cut is planned */
     bool is_cut;
     int write_code, sync_code;
+    size_t limit; /* 0: none */
+    int fails_in; /* calls; 0: it has, or shall not */
 };
 
 struct file {
@@ -122,6 +124,21 @@ static bool has_power(struct test_disk *disk)
     return !disk->is_cut;
 }
 
+/* Call it under the mutex before each call that reaches the disk: `code`, when this is the one that fails. */
+static int fails_with(struct test_disk *disk, int code)
+{
+    return disk->fails_in > 0 && --disk->fails_in == 0 ? code : SQLITE_OK;
+}
+
+static bool has_room(const struct test_disk *disk, const struct node *grown, size_t len)
+{
+    size_t total = 0;
+    for (const struct node *node = disk->nodes; node != NULL; node = node->next) {
+        total += node->exists && node != grown ? node->seen.len : 0;
+    }
+    return disk->limit == 0 || len <= grown->seen.len || total + len <= disk->limit;
+}
+
 static int file_close(sqlite3_file *base)
 {
     struct file *file = (struct file *)base;
@@ -135,6 +152,10 @@ static int file_read(sqlite3_file *base, void *to, int len, sqlite3_int64 offset
         return file->real->pMethods->xRead(file->real, to, len, offset);
     }
     pthread_mutex_lock(&file->disk->mutex);
+    if (fails_with(file->disk, SQLITE_IOERR_READ) != SQLITE_OK) {
+        pthread_mutex_unlock(&file->disk->mutex);
+        return SQLITE_IOERR_READ;
+    }
     const struct bytes *seen = &file->node->seen;
     size_t have = (size_t)offset < seen->len ? seen->len - (size_t)offset : 0;
     if (have > (size_t)len) {
@@ -156,6 +177,8 @@ static int file_write(sqlite3_file *base, const void *from, int len, sqlite3_int
     }
     pthread_mutex_lock(&file->disk->mutex);
     int code = !has_power(file->disk) ? SQLITE_IOERR_WRITE : file->disk->write_code;
+    code = code == SQLITE_OK ? fails_with(file->disk, SQLITE_IOERR_WRITE) : code;
+    code = code == SQLITE_OK && !has_room(file->disk, file->node, (size_t)offset + (size_t)len) ? SQLITE_FULL : code;
     if (code == SQLITE_OK) {
         put(&file->node->seen, from, (size_t)len, (size_t)offset);
         note_change(file->node, from, (size_t)len, (size_t)offset);
@@ -172,6 +195,7 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
     }
     pthread_mutex_lock(&file->disk->mutex);
     int code = !has_power(file->disk) ? SQLITE_IOERR_TRUNCATE : file->disk->write_code;
+    code = code == SQLITE_OK ? fails_with(file->disk, SQLITE_IOERR_TRUNCATE) : code;
     if (code == SQLITE_OK) {
         resize(&file->node->seen, (size_t)size);
         note_change(file->node, NULL, 0, (size_t)size);
@@ -201,6 +225,7 @@ static int file_sync(sqlite3_file *base, int flags)
     }
     pthread_mutex_lock(&file->disk->mutex);
     int code = !has_power(file->disk) ? SQLITE_IOERR_FSYNC : file->disk->sync_code;
+    code = code == SQLITE_OK ? fails_with(file->disk, SQLITE_IOERR_FSYNC) : code;
     if (code == SQLITE_OK) {
         make_safe(file->disk, file->node);
     }
@@ -487,4 +512,26 @@ void test_disk_settle(struct test_disk *disk)
             write_image(node->name, &node->safe);
         }
     }
+}
+
+void test_disk_limit(struct test_disk *disk, size_t bytes)
+{
+    pthread_mutex_lock(&disk->mutex);
+    disk->limit = bytes;
+    pthread_mutex_unlock(&disk->mutex);
+}
+
+void test_disk_fail_once(struct test_disk *disk, int n)
+{
+    pthread_mutex_lock(&disk->mutex);
+    disk->fails_in = n;
+    pthread_mutex_unlock(&disk->mutex);
+}
+
+bool test_disk_has_failed(struct test_disk *disk)
+{
+    pthread_mutex_lock(&disk->mutex);
+    bool has = disk->fails_in == 0;
+    pthread_mutex_unlock(&disk->mutex);
+    return has;
 }

@@ -3,6 +3,7 @@
 #define TESTS_TEST_DISK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct test_disk;
@@ -24,5 +25,12 @@ void test_disk_settle(struct test_disk *disk);
 
 /* From now on writes and syncs return these SQLite codes; 0 heals it. */
 void test_disk_refuse(struct test_disk *disk, int write_code, int sync_code);
+
+/* No more than so many bytes in all files together: what would need more is refused with SQLITE_FULL. 0: no end. */
+void test_disk_limit(struct test_disk *disk, size_t bytes);
+
+/* The n-th read, write, truncation or sync from now fails, once, as an error of the disk. False: it has not come to that. */
+void test_disk_fail_once(struct test_disk *disk, int n);
+bool test_disk_has_failed(struct test_disk *disk);
 
 #endif
