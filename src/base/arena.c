@@ -70,7 +70,7 @@ static size_t block_size(const struct arena *arena, size_t need)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size_t need = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size_t need = size != 0 ? (size + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN; /* of nothing, too, there is an address */
     if (need < size) {
         return NULL;
     }

@@ -245,12 +245,37 @@ static void remove_old(const char *path)
     }
 }
 
+/* Nobody else may open it, from the start: the file gets the mode that the socket has when it is bound. The process' umask would be others', too. */
+static int bind_private(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (fd >= 0 && fchmod(fd, 0600) == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        return fd;
+    }
+    int failed = -errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return failed;
+}
+
 static int listen_at(struct control *control)
 {
-    mode_t before = umask(0177); /* nobody else may open it, from the start */
-    int failed = uv_pipe_bind(&control->server, control->path);
-    umask(before);
-    return failed != 0 ? failed : uv_listen((uv_stream_t *)&control->server, MOST_VISITORS, on_visit);
+    int fd = bind_private(control->path);
+    if (fd < 0) {
+        return fd;
+    }
+    int failed = uv_pipe_open(&control->server, fd);
+    if (failed != 0) {
+        close(fd);
+    }
+    failed = failed != 0 ? failed : uv_listen((uv_stream_t *)&control->server, MOST_VISITORS, on_visit);
+    if (failed != 0) {
+        unlink(control->path);
+    }
+    return failed;
 }
 
 static void server_closed(uv_handle_t *handle)

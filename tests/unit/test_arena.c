@@ -157,9 +157,18 @@ static void a_small_arena_adopts_and_is_adopted(void **state)
     assert_int_equal(in_use, 1);
 }
 
+static void nothing_is_not_out_of_memory(void **state)
+{
+    (void)state;
+    assert_non_null(arena_alloc(&arena, 0));
+    assert_non_null(arena_alloc(&arena, 0));
+    assert_null(arena_alloc(&arena, SIZE_MAX));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_is_not_out_of_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_short_request_takes_little, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_first_block_is_used_to_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_reset_keeps_the_larger_block, set_up, tear_down),

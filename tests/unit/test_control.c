@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -167,9 +168,30 @@ static void who_leaves_before_the_answer_harms_nobody(void **state)
     one_after_the_other_is_answered(state);
 }
 
+static int umasks;
+
+mode_t __wrap_umask(mode_t mask);
+mode_t __real_umask(mode_t mask);
+mode_t __wrap_umask(mode_t mask)
+{
+    umasks++;
+    return __real_umask(mask);
+}
+
+/* The host's threads make files of their own meanwhile. */
+static void nobody_else_may_open_it_and_the_mask_of_the_process_is_left_alone(void **state)
+{
+    (void)state;
+    struct stat info;
+    assert_int_equal(lstat(path, &info), 0);
+    assert_int_equal(info.st_mode, S_IFSOCK | 0600);
+    assert_int_equal(umasks, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nobody_else_may_open_it_and_the_mask_of_the_process_is_left_alone, open_service, close_service),
         cmocka_unit_test(a_server_that_hangs_does_not_hold_up_another_one),
         cmocka_unit_test_setup_teardown(one_after_the_other_is_answered, open_service, close_service),
         cmocka_unit_test_setup_teardown(who_comes_when_all_places_are_taken_has_the_next_free_one, open_service, close_service),
