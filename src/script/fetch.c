@@ -573,7 +573,10 @@ static int send_request(lua_State *L)
     if (task->scripts->settings.options.outside != NULL) {
         ask_stand_in(L, fetch, task->scripts->settings.options.outside);
     } else {
-        curl_multi_add_handle(fetch->fetcher->multi, easy);
+        CURLMcode code = curl_multi_add_handle(fetch->fetcher->multi, easy);
+        if (code != CURLM_OK) {
+            return luaL_error(L, "happn.http: %s", curl_multi_strerror(code));
+        }
     }
     lua_settop(L, 0);
     return coroutine_wait(L, push_response);

@@ -142,6 +142,18 @@ static int who_looks(void)
     return count;
 }
 
+/* -- a curl that has no memory -- */
+
+static int refusals; /* to come */
+
+/* As libcurl declares it, which this program knows by its own name only. */
+__attribute__((visibility("default"))) int curl_multi_add_handle(void *multi, void *easy)
+{
+    int (*usual)(void *, void *);
+    *(void **)&usual = dlsym(RTLD_NEXT, "curl_multi_add_handle");
+    return refusals > 0 && refusals-- > 0 ? 3 /* CURLM_OUT_OF_MEMORY */ : usual(multi, easy);
+}
+
 /* -- calls that wait -- */
 
 static const char bad[] = "{\"action\":\"set\",\"eventId\":1,\"path\":\"/bad\",\"data\":{}}";
@@ -331,12 +343,33 @@ static void a_slow_name_holds_up_nobody(void **state)
     }
 }
 
+/* It would wait for an answer that nobody is asked for. */
+static void what_curl_does_not_take_fails_at_once(void **state)
+{
+    struct peer peer;
+    open_all(state);
+    use_waiting("msg.data.why = tostring(select(2, pcall(happn.http.get, URL))) msg.data.v = happn.http.get(URL).body");
+    enter(&peer);
+    refusals = 1;
+    say(&peer, bad);
+    wait_for_visitors(1);
+    answer_all();
+    while (peer.count == 0) {
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    }
+    struct str reply = hear(&peer);
+    expect_part(reply, "ut of memory");
+    expect_part(reply, "\"v\":\"hello\"");
+    leave(&peer);
+    close_all(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_can_be_killed),         cmocka_unit_test(the_server_stops_while_calls_wait),
         cmocka_unit_test(whoever_asked_may_leave),          cmocka_unit_test(a_reload_lets_go_on_what_waits),
-        cmocka_unit_test(a_slow_name_holds_up_nobody),
+        cmocka_unit_test(a_slow_name_holds_up_nobody),      cmocka_unit_test(what_curl_does_not_take_fails_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
