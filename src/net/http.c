@@ -128,6 +128,7 @@ static const char *reason_of(int status)
         const char *text;
     } reasons[] = {
         {200, "OK"},           {201, "Created"},          {202, "Accepted"},          {204, "No Content"},
+        {206, "Partial Content"}, {416, "Range Not Satisfiable"},
         {301, "Moved Permanently"}, {302, "Found"},       {303, "See Other"},         {304, "Not Modified"},
         {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"}, {401, "Unauthorized"},
         {403, "Forbidden"},    {404, "Not Found"},        {405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"},

@@ -69,6 +69,11 @@ bool http_is_old(const happn_http *http); /* before HTTP/1.1 */
 enum http_written { HTTP_BROKEN = -1, HTTP_WAITING, HTTP_WRITTEN };
 /* Writes what is next of the answer. is_end: nothing comes behind it. HTTP_WAITING: the rest goes when the socket takes it. */
 enum http_written http_write_part(happn_http *http, bool is_end);
+/* As happn_http_begin, for a body of so many bytes. Less than that ends the connection: happn_http_end(http, 1). */
+happn_status http_begin_sized(happn_http *http, int status, const char *type, uint64_t length);
+/* Room for the next part of a body of known length, and how much of it was filled. NULL: no memory. In between other threads may write there. */
+char *http_part_room(happn_http *http, size_t len);
+void http_part_take(happn_http *http, size_t len);
 int http_stream_writeable(happn_http *http);
 void http_stream_gone(happn_http *http);
 

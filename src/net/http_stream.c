@@ -43,7 +43,7 @@ bool http_is_old(const happn_http *http)
     return len > 0 && strcmp(version, "HTTP/1.0") == 0;
 }
 
-happn_status happn_http_begin(happn_http *http, int status, const char *content_type)
+static happn_status begin(happn_http *http, int status, const char *content_type, int64_t length)
 {
     if (http->is_answered || !http_is_status(status)) {
         return HAPPN_E_ARGUMENT;
@@ -58,9 +58,9 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
         return http->headers.status;
     }
     http->is_bodiless = !http_has_body(http, status);
-    http->is_chunked = http->local == NULL && !http_is_old(http);
-    http->close_after = http->close_after || (!http->is_chunked && http->local == NULL);
-    http_compose_head(http, status, content_type, http->is_chunked ? HTTP_IN_CHUNKS : HTTP_TO_THE_END);
+    http->is_chunked = length == HTTP_IN_CHUNKS;
+    http->close_after = http->close_after || (length == HTTP_TO_THE_END && http->local == NULL);
+    http_compose_head(http, status, content_type, length);
     if (http->answer.status != HAPPN_OK) { /* it has not begun: another answer may be tried */
         happn_status failed = http->answer.status;
         buf_clear(&http->answer);
@@ -71,6 +71,31 @@ happn_status happn_http_begin(happn_http *http, int status, const char *content_
         lws_callback_on_writable(http->wsi);
     }
     return HAPPN_OK;
+}
+
+happn_status happn_http_begin(happn_http *http, int status, const char *content_type)
+{
+    bool is_chunked = http->wsi != NULL && !http_is_old(http);
+    return begin(http, status, content_type, is_chunked ? HTTP_IN_CHUNKS : HTTP_TO_THE_END);
+}
+
+happn_status http_begin_sized(happn_http *http, int status, const char *type, uint64_t length)
+{
+    return begin(http, status, type, (int64_t)length);
+}
+
+char *http_part_room(happn_http *http, size_t len)
+{
+    return buf_reserve(&http->answer, len) ? http->answer.ptr + http->answer.len : NULL;
+}
+
+void http_part_take(happn_http *http, size_t len)
+{
+    http->answer.len += len;
+    http->is_written = true;
+    if (http->wsi != NULL) {
+        lws_callback_on_writable(http->wsi);
+    }
 }
 
 static void add_part(happn_http *http, struct str part)

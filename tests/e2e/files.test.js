@@ -55,6 +55,111 @@ test('files, types, indexes, HEAD, If-None-Match, big ones', async () => {
   await server.stop();
 });
 
+/** The raw bytes of an answer: { status, headers, body }. */
+const fetchBytes = async (port, target, headers = {}, method = 'GET') => {
+  const answer = await fetch(`http://127.0.0.1:${port}${target}`, { method, headers });
+  return { status: answer.status, headers: Object.fromEntries(answer.headers), body: Buffer.from(await answer.arrayBuffer()) };
+};
+
+test('parts of files, dates, conditions', async () => {
+  const server = await Server.start(statics([{ mount: '/app', folder: pub }]));
+  const bytes = Buffer.from(Array.from({ length: 300000 }, (_, i) => (i * 7919) % 251));
+  fs.writeFileSync(path.join(pub, 'film.mp4'), bytes);
+  fs.utimesSync(path.join(pub, 'film.mp4'), 1000000000, 1000000000.5);
+  const get = (headers, method) => fetchBytes(server.port, '/app/film.mp4', headers, method);
+  const whole = await get();
+  assert.deepEqual([whole.status, whole.body.equals(bytes), whole.headers['content-type'], whole.headers['accept-ranges'], whole.headers['last-modified']],
+    [200, true, 'video/mp4', 'bytes', 'Sun, 09 Sep 2001 01:46:40 GMT']);
+  for (const [range, from, to] of [['0-0', 0, 1], ['5-9', 5, 10], ['299990-', 299990, 300000], ['-7', 299993, 300000], ['100-250000', 100, 250001], ['200000-900000', 200000, 300000]]) {
+    const part = await get({ range: `bytes=${range}` });
+    assert.deepEqual([part.status, part.headers['content-range'], part.headers['content-length']], [206, `bytes ${from}-${to - 1}/300000`, String(to - from)]);
+    assert.ok(part.body.equals(bytes.subarray(from, to)), range);
+  }
+  const beyond = await get({ range: 'bytes=300000-' });
+  assert.deepEqual([beyond.status, beyond.headers['content-range']], [416, 'bytes */300000']);
+  assert.equal((await get({ range: 'bytes=0-1,4-5' })).body.length, 300000, 'several parts are answered with the whole');
+  const { etag } = whole.headers;
+  assert.equal((await get({ range: 'bytes=0-1', 'if-range': etag })).status, 206);
+  assert.equal((await get({ range: 'bytes=0-1', 'if-range': '"other"' })).status, 200);
+  assert.equal((await get({ 'if-none-match': `"x", W/${etag}` })).status, 304);
+  assert.equal((await get({ 'if-modified-since': 'Sun, 09 Sep 2001 01:46:40 GMT' })).status, 304);
+  assert.equal((await get({ 'if-modified-since': 'Sun, 09 Sep 2001 01:46:39 GMT' })).status, 200);
+  assert.equal((await get({ 'if-none-match': etag })).headers.etag, etag);
+  const head = await get({ range: 'bytes=0-1' }, 'HEAD');
+  assert.deepEqual([head.status, head.headers['content-length'], head.body.length], [200, '300000', 0]);
+  for (const [name, type] of [['a.css', /^text\/css/], ['a.WEBP', /^image\/webp$/], ['a.mjs', /^text\/javascript/], ['a.ttf', /^font\/ttf$/], ['a.csv', /^text\/csv/], ['a', /^application\/octet-stream$/]]) {
+    fs.writeFileSync(path.join(pub, name), '');
+    assert.match((await fetchBytes(server.port, `/app/${name}`)).headers['content-type'], type);
+  }
+  await server.stop();
+});
+
+test('large files need no memory, whoever reads how slowly', async () => {
+  const server = await Server.start(statics([{ mount: '/app', folder: pub }]));
+  const large = path.join(pub, 'large.bin');
+  const size = 300 * 1024 * 1024; // with holes: it takes no room on the disk
+  const marks = [0, 32767, 1000003, 150000001, size - 1];
+  const file = fs.openSync(large, 'w');
+  fs.ftruncateSync(file, size);
+  for (const at of marks) fs.writeSync(file, 'x', at);
+  fs.closeSync(file);
+  const memory = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))[1]);
+  const before = memory();
+  const readers = await Promise.all(Array.from({ length: 20 }, () => new Promise((resolve) => {
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write('GET /app/large.bin HTTP/1.1\r\nHost: a\r\n\r\n'));
+    socket.on('error', () => {});
+    socket.once('readable', () => resolve(socket)); // and no more
+  })));
+  const answer = await fetch(`http://127.0.0.1:${server.port}/app/large.bin`);
+  let at = 0;
+  const found = [];
+  for await (const part of answer.body) {
+    for (let i = part.indexOf(120); i >= 0; i = part.indexOf(120, i + 1)) found.push(at + i);
+    at += part.length;
+  }
+  assert.deepEqual([at, found], [size, marks]);
+  assert.ok(memory() - before < 20000, `${memory() - before} kB more`);
+  readers.forEach((socket) => socket.destroy());
+  await server.stop();
+});
+
+test('a file that gets shorter while it is sent ends the connection', async () => {
+  const server = await Server.start(statics([{ mount: '/app', folder: pub }]));
+  const file = path.join(pub, 'shrinking.bin');
+  fs.writeFileSync(file, Buffer.alloc(50000000));
+  const socket = net.connect(server.port, '127.0.0.1', () => socket.write('GET /app/shrinking.bin HTTP/1.1\r\nHost: a\r\n\r\n'));
+  await new Promise((resolve) => socket.once('readable', resolve));
+  fs.truncateSync(file, 1000);
+  let got = 0;
+  for await (const part of socket) got += part.length;
+  assert.ok(got < 50000000, String(got));
+  assert.equal((await ask(server.port, 'GET', '/app/app.js')).text, 'run()');
+  await server.stop();
+});
+
+test('who leaves, and a server that stops, in the middle of a file', async () => {
+  const server = await Server.start(statics([{ mount: '/app', folder: pub }]));
+  for (let i = 0; i < 30; i += 1) {
+    await new Promise((resolve) => {
+      const socket = net.connect(server.port, '127.0.0.1', () => socket.write('GET /app/big.bin HTTP/1.1\r\nHost: a\r\n\r\n'));
+      socket.once('data', () => socket.destroy()).on('close', resolve);
+    });
+  }
+  const files = () => fs.readdirSync(`/proc/${server.child.pid}/fd`).filter((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/${server.child.pid}/fd/${fd}`).startsWith(pub);
+    } catch (error) {
+      return false;
+    }
+  }).length;
+  while (files() !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const socket = net.connect(server.port, '127.0.0.1', () => socket.write('GET /app/big.bin HTTP/1.1\r\nHost: a\r\n\r\n'));
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.once('readable', resolve));
+  await server.stop(); // the sanitizers look
+  socket.destroy();
+});
+
 test('nothing outside of a folder can be reached', async () => {
   const server = await Server.start(statics([{ mount: '/app', folder: pub }]));
   for (const target of ['/app/../secret.txt', '/app/%2e%2e/secret.txt', '/app/..%2fsecret.txt', '/app/.%2e/%2e./secret.txt', '/app/docs/../../secret.txt', '/app/%2e%2e%2fsecret.txt',
