@@ -146,7 +146,7 @@ static int call_script(lua_State *L, struct task *task)
     return lua_pcallk(L, 2, 1, AT_HANDLER, 1, run_scripts);
 }
 
-/* The coroutine's loop; also where it goes on after a script that waited (context 1). */
+/* The coroutine's loop, from the first script that wants the message; also where it goes on after a script that waited (context 1). */
 static int run_scripts(lua_State *L, int status, lua_KContext context)
 {
     struct task *task = lua_touserdata(L, AT_TASK);
@@ -160,12 +160,10 @@ static int run_scripts(lua_State *L, int status, lua_KContext context)
             task->view->task = NULL;
             task->view = NULL;
             task->index++;
-        }
-        task->script = next_script(task->generation, task->message, &task->index);
-        if (task->script == NULL) {
-            return 0;
-        }
-        if (context != 0) {
+            task->script = next_script(task->generation, task->message, &task->index);
+            if (task->script == NULL) {
+                return 0;
+            }
             vm_enter(vm_of(L), L, task_budget(task));
         }
         status = call_script(L, task);
@@ -195,7 +193,9 @@ static happn_verdict run_layer(struct scripts *scripts, happn_message *message, 
     struct generation *generation = scripts->current;
     size_t index = 0;
     /* Calls of scripts do not pass through scripts: no layer can wake itself. */
-    if ((!message->is_for_all && is_of_scripts(message->session)) || next_script(generation, message, &index) == NULL) {
+    bool is_ours = !message->is_for_all && is_of_scripts(message->session);
+    struct script *script = is_ours ? NULL : next_script(generation, message, &index);
+    if (script == NULL) {
         return HAPPN_NEXT;
     }
     struct task *task = task_new(generation, kind);
@@ -204,7 +204,7 @@ static happn_verdict run_layer(struct scripts *scripts, happn_message *message, 
     }
     task->message = message;
     task->index = index;
-    task->script = next_script(generation, message, &index);
+    task->script = script;
     task->hook = task->place = kind == TASK_INBOUND ? "inbound" : "outbound";
     if (!task_start(task, layer_main)) {
         task->is_parked = true;

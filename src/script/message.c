@@ -15,15 +15,17 @@ enum { NOT_KEPT, DATA, OPTIONS, SESSION, CONTEXT, SLOTS = CONTEXT };
 
 struct message_view {
     struct task_view base; /* first */
+    const void *kind; /* &message_key: scripts hold userdata of other kinds, too */
     bool has_new_data, has_new_options; /* assigned as a whole */
 };
 
 static struct task *check_message(lua_State *L)
 {
-    if (lua_type(L, 1) != LUA_TUSERDATA || !vm_has_metatable(L, 1, &message_key)) {
+    const struct message_view *view = lua_touserdata(L, 1);
+    if (view == NULL || lua_rawlen(L, 1) != sizeof *view || view->kind != &message_key) {
         luaL_error(L, "a message was expected");
     }
-    struct task *task = ((struct task_view *)lua_touserdata(L, 1))->task;
+    struct task *task = view->base.task;
     if (task == NULL) {
         luaL_error(L, "message used after its request ended");
     }
@@ -33,7 +35,7 @@ static struct task *check_message(lua_State *L)
 void message_push(lua_State *L, struct task *task, int ctx)
 {
     struct message_view *view = lua_newuserdatauv(L, sizeof *view, SLOTS);
-    *view = (struct message_view){.base.task = task};
+    *view = (struct message_view){.base.task = task, .kind = &message_key};
     lua_rawgetp(L, LUA_REGISTRYINDEX, &message_key);
     lua_setmetatable(L, -2);
     if (lua_istable(L, ctx)) {

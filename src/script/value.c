@@ -54,24 +54,33 @@ void value_install(lua_State *L)
 
 /* -- writing -- */
 
+/* "data.items[3]", as far as there is room. */
+static void write_place(const struct encoder *encoder, char *out, size_t size)
+{
+    size_t len = (size_t)snprintf(out, size, "%s", encoder->name);
+    for (size_t i = 0; i < encoder->step_count && len < size; i++) {
+        struct str name = encoder->steps[i].name;
+        len += (size_t)(str_is_set(name) ? snprintf(out + len, size - len, ".%.*s", (int)(name.len > 60 ? 60 : name.len), name.ptr)
+                                         : snprintf(out + len, size - len, "[%lld]", (long long)encoder->steps[i].number));
+    }
+}
+
 int value_refuse(lua_State *L, const struct encoder *encoder, const char *what)
 {
-    return luaL_error(L, "%s: %s", encoder->where, what);
+    char place[160];
+    write_place(encoder, place, sizeof place);
+    return luaL_error(L, "%s: %s", place, what);
 }
 
-size_t value_step_into(struct encoder *encoder, struct str name, lua_Integer number)
+void value_step_into(struct encoder *encoder, struct str name, lua_Integer number)
 {
-    size_t mark = encoder->where_len, room = sizeof encoder->where - mark;
-    int len = str_is_set(name) ? snprintf(encoder->where + mark, room, ".%.*s", (int)(name.len > 60 ? 60 : name.len), name.ptr)
-                               : snprintf(encoder->where + mark, room, "[%lld]", (long long)number);
-    encoder->where_len += (size_t)len < room ? (size_t)len : room - 1;
-    return mark;
+    encoder->steps[encoder->step_count].name = name;
+    encoder->steps[encoder->step_count++].number = number;
 }
 
-void value_step_back(struct encoder *encoder, size_t mark)
+void value_step_back(struct encoder *encoder)
 {
-    encoder->where_len = mark;
-    encoder->where[mark] = '\0';
+    encoder->step_count--;
 }
 
 size_t value_enter(lua_State *L, struct encoder *encoder, const void *container)
@@ -205,11 +214,11 @@ static void write_list(lua_State *L, struct encoder *encoder, int index, lua_Int
     buf_add_char(encoder->out, '[');
     for (lua_Integer i = 1; i <= count; i++) {
         buf_add_text(encoder->out, i > 1 ? "," : "");
-        size_t mark = value_step_into(encoder, STR_NONE, i);
+        value_step_into(encoder, STR_NONE, i);
         lua_rawgeti(L, index, i);
         value_write(L, encoder, lua_gettop(L));
         lua_pop(L, 1);
-        value_step_back(encoder, mark);
+        value_step_back(encoder);
     }
     buf_add_char(encoder->out, ']');
 }
@@ -224,13 +233,13 @@ static void write_object(lua_State *L, struct encoder *encoder, int index)
             refuse_mixed(L, encoder, -2);
         }
         struct str key = text_at(L, -2);
-        size_t mark = value_step_into(encoder, key, 0);
+        value_step_into(encoder, key, 0);
         buf_add_text(encoder->out, comma);
         value_write_text(L, encoder, key);
         buf_add_char(encoder->out, ':');
         value_write(L, encoder, lua_gettop(L));
         lua_pop(L, 1);
-        value_step_back(encoder, mark);
+        value_step_back(encoder);
         comma = ",";
         vm_charge(L, 1);
     }
@@ -293,7 +302,8 @@ struct str value_encode(lua_State *L, int index, const char *name)
     struct encoder encoder;
     encoder.out = &vm->out;
     encoder.depth = 0;
-    encoder.where_len = (size_t)snprintf(encoder.where, sizeof encoder.where, "%s", name);
+    encoder.name = name;
+    encoder.step_count = 0;
     if (vm->out.capacity > KEEP_BYTES) {
         buf_fini(&vm->out);
     }

@@ -12,8 +12,12 @@ struct encoder {
     struct buf *out;
     int depth;
     const void *open[VALUE_MAX_DEPTH]; /* the containers around: meeting one again is a cycle */
-    char where[160];
-    size_t where_len;
+    const char *name; /* of the whole */
+    struct {
+        struct str name;
+        lua_Integer number;
+    } steps[VALUE_MAX_DEPTH + 1]; /* to where we are; made a text only for an error */
+    size_t step_count;
 };
 
 /* Writes the value at index into vm->out as JSON and returns it; valid until the next conversion. Raises an error that names the
@@ -22,11 +26,11 @@ struct str value_encode(lua_State *L, int index, const char *name);
 /* One value of a container being written. */
 void value_write(lua_State *L, struct encoder *encoder, int index);
 void value_write_text(lua_State *L, struct encoder *encoder, struct str text);
-/* Descends into a container and back; name or, when that is unset, number says where. */
+/* Descends into a container and back; name, which stays valid meanwhile, or, when that is unset, number says where. */
 size_t value_enter(lua_State *L, struct encoder *encoder, const void *container);
 void value_leave(struct encoder *encoder);
-size_t value_step_into(struct encoder *encoder, struct str name, lua_Integer number);
-void value_step_back(struct encoder *encoder, size_t mark);
+void value_step_into(struct encoder *encoder, struct str name, lua_Integer number);
+void value_step_back(struct encoder *encoder);
 int value_refuse(lua_State *L, const struct encoder *encoder, const char *what);
 
 /* Pushes validated JSON as plain tables; null becomes happn.null, lists are marked as lists. */

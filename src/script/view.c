@@ -20,6 +20,7 @@ struct item {
 enum { FEW = JSON_PARTS };
 
 struct view {
+    const void *kind; /* &view_key: scripts hold userdata of other kinds, too */
     struct str text;
     bool is_list;
     bool is_changed;     /* itself; views inside it know for themselves */
@@ -39,12 +40,11 @@ static bool is_removed(lua_State *L, int index)
     return lua_touserdata(L, index) == &removed_tag;
 }
 
+/* A metatable would tell it as well, and cost more than reading a field. */
 static struct view *to_view(lua_State *L, int index)
 {
-    if (lua_type(L, index) != LUA_TUSERDATA || !vm_has_metatable(L, index, &view_key)) {
-        return NULL;
-    }
-    return lua_touserdata(L, index);
+    struct view *view = lua_touserdata(L, index);
+    return view != NULL && lua_rawlen(L, index) == sizeof *view && view->kind == &view_key ? view : NULL;
 }
 
 bool view_is(lua_State *L, int index)
@@ -72,6 +72,7 @@ static void push_view(lua_State *L, struct str slice)
 {
     struct view *view = lua_newuserdatauv(L, sizeof *view, USER_VALUES);
     memset(view, 0, offsetof(struct view, few));
+    view->kind = &view_key;
     view->text = slice;
     view->is_list = json_type_of(slice) == JSON_ARRAY;
     lua_insert(L, -2);
@@ -469,9 +470,9 @@ static void write_value(lua_State *L, struct encoder *encoder, struct str name, 
     if (view != NULL && view->text.ptr != before.ptr) {
         vm_of(L)->out_moved = true;
     }
-    size_t mark = value_step_into(encoder, name, number);
+    value_step_into(encoder, name, number);
     value_write(L, encoder, lua_gettop(L));
-    value_step_back(encoder, mark);
+    value_step_back(encoder);
 }
 
 /* A member with something in the overlay: its new value, or nothing when it was removed. */
