@@ -171,7 +171,8 @@ static void login_done(struct happn_login *login)
     events_authentic(core, login);
     struct str token = arena_str(http_arena(http), identity->token);
     identity_unref(identity);
-    if (token.ptr != NULL && set_cookie(http, token)) {
+    /* A page of another site does not choose who the browser is from now on. */
+    if (token.ptr != NULL && (secured_is_foreign(http) || set_cookie(http, token))) {
         answer(http, 200, "login successful", token, NULL);
     } else {
         answer(http, 500, "login failed", STR_NONE, &(happn_error){.status = HAPPN_E_MEMORY, .message = "out of memory"});
@@ -259,6 +260,10 @@ static void log_out(happn_http *http)
     struct security *security = listener->core->security;
     bool from_cookie;
     struct str token = secured_token(http, &from_cookie);
+    if (from_cookie && secured_is_foreign(http)) {
+        answer(http, 403, "logout failed", STR_NONE, &(happn_error){.code = 403, .message = "this request comes from a page of another site"});
+        return;
+    }
     happn_error error = {.status = HAPPN_OK};
     struct token claims;
     struct identity *identity = login_by_token(security, http_arena(http), token, str_of(happn_http_address(http)), &error, &claims);

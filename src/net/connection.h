@@ -82,6 +82,7 @@ struct str http_sent_body(const happn_http *http);
 struct arena *http_arena(happn_http *http);
 struct identity **http_identity_slot(happn_http *http); /* who sends it; one reference is the request's */
 bool http_is_encrypted(const happn_http *http);
+bool http_lacks_memory(const happn_http *http); /* a header that was sent could not be read */
 bool http_is_checked(const happn_http *http); /* who sends it was looked at before its body was read */
 /* Work of ours goes on elsewhere before it is answered: the service does not close meanwhile. */
 void http_begin_work(happn_http *http);

@@ -12,6 +12,12 @@ static bool is_listed(const struct cors_options *cors, struct str origin)
     return false;
 }
 
+bool cors_trusts(const happn_http *http, struct str origin)
+{
+    const struct cors_options *cors = &http_listener(http)->options.cors;
+    return cors->allows_credentials && is_listed(cors, origin);
+}
+
 static bool add_header(happn_http *http, const char *name, struct str value)
 {
     char *text = arena_alloc(http_arena(http), value.len + 1);

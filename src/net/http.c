@@ -435,6 +435,11 @@ bool http_is_encrypted(const happn_http *http)
     return http->is_encrypted;
 }
 
+bool http_lacks_memory(const happn_http *http)
+{
+    return http->lacks_memory;
+}
+
 bool http_is_checked(const happn_http *http)
 {
     return http->is_checked;

@@ -4,6 +4,7 @@
 
 #include "base/form.h"
 #include "core/gate.h"
+#include "net/cors.h"
 #include "paths/wildcard.h"
 #include "security/header.h"
 
@@ -49,17 +50,34 @@ static bool is_excluded(const struct listener *listener, struct str path)
     return false;
 }
 
+static bool is_own_origin(happn_http *http, struct str origin)
+{
+    const char *at = memmem(origin.ptr, origin.len, "://", 3);
+    return at != NULL && str_equal(str_skip(origin, (size_t)(at - origin.ptr) + 3), http_header(http, "host"));
+}
+
+/* Browsers say by Sec-Fetch-Site what the page and we are to each other, older ones where the page is from; no page can say something else. */
+bool secured_is_foreign(happn_http *http)
+{
+    struct str site = http_header(http, "sec-fetch-site"), origin = http_header(http, "origin");
+    if (http_lacks_memory(http)) {
+        return true;
+    }
+    if (origin.len != 0 && cors_trusts(http, origin)) {
+        return false;
+    }
+    if (str_is(site, "same-origin") || str_is(site, "none")) {
+        return false;
+    }
+    return str_is(site, "cross-site") || (origin.len != 0 && !is_own_origin(http, origin));
+}
+
 /* A page of somebody else may make a browser send the cookie: what changes something must come from a page of our own. */
 static bool is_forged(happn_http *http)
 {
     const char *method = happn_http_method(http);
-    struct str origin = http_header(http, "origin"), host = http_header(http, "host");
     bool is_safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
-    if (is_safe || origin.len == 0) {
-        return false;
-    }
-    const char *at = memmem(origin.ptr, origin.len, "://", 3);
-    return at == NULL || !str_equal(str_skip(origin, (size_t)(at - origin.ptr) + 3), host);
+    return !is_safe && secured_is_foreign(http);
 }
 
 /* On a public route somebody without permission is still who he is; somebody whose token has ended is nobody. */

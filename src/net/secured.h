@@ -17,6 +17,9 @@ bool admin_has(happn_http *http, struct str path);
 /* True: an administrator asks. False: it has been answered. */
 bool admin_admits(happn_http *http);
 
+/* A page of another site makes the browser ask, which sends its cookie along: it changes nothing for us. */
+bool secured_is_foreign(happn_http *http);
+
 /* The token that a request carries: cookie, query, Authorization, the first one that is there. */
 struct str secured_token(happn_http *http, bool *from_cookie);
 
