@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const WebSocket = require('ws');
 const { Server } = require('./support/server');
 const { Client } = require('./support/clients');
+const { Peer } = require('./support/peer');
 
 let server;
 let witness;
@@ -168,34 +169,46 @@ const senseless = [
   ['get', { fields: 5 }, /fields must be an object/],
   ['get', { options: { limit: -1 } }, /limit must be a whole number/],
   ['get', { options: { skip: 'many' } }, /skip must be a whole number/],
+  ['get', { options: { limit: 1.5 } }, /limit must be a whole number/],
   ['get', { options: { aggregate: [] } }, /aggregate feature not available/],
   ['count', { criteria: { a: { $size: -1 } } }, /\$size needs a whole number/],
+  ['count', { options: { limit: -1 } }, /limit must be a whole number/],
   ['remove', { criteria: [] }, /criteria must be an object/],
+  ['remove', { targetClients: {} }, /targetClients must be an array of session ids/],
+  ['on', { depth: 1000000000 }, /depth must be a number from 1 to 64/],
+  ['on', { depth: -1 }, /depth must be a number from 1 to 64/],
+  ['on', { depth: 'deep' }, /depth must be a number from 1 to 64/],
 ];
+const paths = { set: '/n', on: '/ALL@/**' };
+const protocols = [null, 'happn_1.3.0', 'happn_2', 'happn_3', 'happn_4']; // null: it never says which one it speaks
 for (const [action, options, expected] of senseless) {
-  test(`${action} with ${JSON.stringify(options).slice(0, 60)}: an error by name`, async () => {
-    const socket = raw();
-    await socket.opened;
-    socket.send(JSON.stringify({ action, eventId: 1, path: action === 'set' ? '/n' : '/*', data: 1, options }));
-    const reply = JSON.parse(await socket.next());
-    assert.equal(reply._meta.status, 'error');
-    assert.match(reply._meta.error.message, expected);
-    socket.terminate();
+  test(`${action} with ${JSON.stringify(options).slice(0, 60)}: an error by name, in every protocol`, async () => {
+    for (const protocol of protocols) {
+      const peer = await Peer.open(server.port, protocol);
+      const reply = await peer.ask({ action, path: paths[action] || '/*', data: 1, options });
+      assert.equal(reply._meta.status, 'error');
+      assert.equal(reply._meta.error.name, 'SystemError');
+      assert.match(reply._meta.error.message, expected);
+      assert.equal(peer.heard.length, 1);
+      peer.close();
+    }
     await nobodyNotices();
   });
 }
 
-test('depth 10⁹ is refused, meta: null and other things that are no objects are ignored', async () => {
-  const socket = raw();
-  await socket.opened;
-  socket.send('{"action":"on","eventId":1,"path":"/ALL@/**","options":{"depth":1000000000}}');
-  assert.match(await socket.next(), /depth must be a number from 1 to 64/);
-  let eventId = 2;
-  for (const meta of ['null', '5', '"x"', '[1]']) {
-    socket.send(`{"action":"set","eventId":${eventId++},"path":"/n","data":1,"options":{"meta":${meta}}}`);
-    assert.match(await socket.next(), /"status":"ok"/);
+test('meta: null and other things that are no objects are ignored', async () => {
+  for (const protocol of protocols) {
+    const peer = await Peer.open(server.port, protocol);
+    await peer.ask({ action: 'on', path: '/ALL@/meta' });
+    let usual;
+    for (const meta of [{}, null, 5, 'x', [1]]) {
+      peer.heard = [];
+      assert.equal((await peer.ask({ action: 'set', path: '/meta', data: 1, options: { meta } }))._meta.status, 'ok');
+      const members = Object.keys(peer.heard[0]._meta).join(); // of the event, which comes first
+      assert.equal(members, usual = usual || members);
+    }
+    peer.close();
   }
-  socket.terminate();
   await nobodyNotices();
 });
 
@@ -233,4 +246,65 @@ test('subscriptions over the limit of a session are refused', async () => {
   await assert.rejects(client.on('/two', {}, () => {}), /too many subscriptions/);
   await client.disconnect();
   await small.stop();
+});
+
+const resident = (child) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]);
+
+test('a million subscriptions by one client: as many as it may have, then errors; others are served meanwhile', async (t) => {
+  const own = await Server.start();
+  t.after(() => own.child.kill('SIGKILL'));
+  const [peer, other] = [await Peer.open(own.port, 'happn_4'), await Client.connect('6', own.port)];
+  const million = 1000000;
+  const answers = { ok: 0, refused: 0 };
+  let finish;
+  const finished = new Promise((resolve) => { finish = resolve; });
+  peer.socket.removeAllListeners('message');
+  peer.socket.on('message', (message) => {
+    const text = message.toString();
+    if (text.includes('"status":"ok"')) answers.ok++;
+    else if (text.includes('this session has too many subscriptions')) answers.refused++;
+    if (answers.ok + answers.refused === million) finish();
+  });
+  for (let n = 0; n < million; n++) {
+    peer.socket.send(`{"action":"on","eventId":${n},"path":"/ALL@/m/${n}/*"}`);
+    if (n % 1000 === 0) while (peer.socket.bufferedAmount > 1000000) await new Promise(setImmediate);
+    if (n % 100000 === 0) assert.equal((await other.set('/other', { n })).n, n);
+  }
+  await finished;
+  assert.deepEqual(answers, { ok: 100000, refused: 900000 });
+  assert.equal((await other.set('/m/5/x', {}, { publishResults: true }))._meta.publishResults.queued, 1);
+  assert.ok(resident(own.child) < 400000, `${resident(own.child)} kB`);
+  peer.close();
+  await other.disconnect();
+  await own.stop();
+});
+
+const merges = Number(process.env.HAPPN_MERGES || 50); // a thousand in make soak
+test(`${merges} merges into a document of 10 MB, all asked for at once: each is done, in order, and memory is bounded`, async (t) => {
+  const own = await Server.start();
+  t.after(() => own.child.kill('SIGKILL'));
+  const [peer, other] = [await Peer.open(own.port, 'happn_3'), await Client.connect('13', own.port)];
+  await other.set('/big', { text: 'x'.repeat(10e6) });
+  peer.socket.removeAllListeners('message');
+  let most = 0;
+  let answered = 0;
+  const finished = new Promise((resolve, reject) => peer.socket.on('close', () => reject(new Error('cut off'))).on('message', (message) => {
+    const { data, _meta } = JSON.parse(message);
+    if (_meta === undefined) return; // a pong
+    if (answered % 10 === 0) peer.socket.send('"primus::ping::1"'); // who is silent for long is dropped
+    try {
+      assert.deepEqual([_meta.status, _meta.eventId, data.n, data.text.length], ['ok', answered, answered, 10e6]);
+    } catch (error) {
+      reject(error);
+    }
+    most = Math.max(most, resident(own.child));
+    if (++answered === merges) resolve();
+  }));
+  for (let n = 0; n < merges; n++) peer.socket.send(`{"action":"set","eventId":${n},"path":"/big","data":{"n":${n}},"options":{"merge":true}}`);
+  await finished;
+  assert.equal((await other.get('/big')).n, merges - 1);
+  assert.ok(most < 700000, `${most} kB`);
+  peer.socket.terminate();
+  await other.disconnect();
+  await own.stop();
 });
