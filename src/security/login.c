@@ -271,15 +271,23 @@ static bool may_be_locked(const struct happn_login *login)
     return !(str_is(login->username, ADMIN_NAME) && is_near(login));
 }
 
+static const char locked_out[] = "Account locked out";
+
 static void refuse_failed(struct happn_login *login)
 {
     struct security *security = login->security;
-    bool is_locked = may_be_locked(login) && lockout_failed(&security->lockout, login->username, login->address, loop_now_ms(security->loop));
-    if (is_locked) {
+    bool locks = may_be_locked(login) && lockout_failed(&security->lockout, login->username, login->address, loop_now_ms(security->loop));
+    if (locks) {
         log_write(security->log, LOG_WARN, "security", "the account %.*s is locked for %.*s", (int)(login->username.len < 80 ? login->username.len : 80),
                   login->username.ptr, (int)login->address.len, login->address.ptr);
     }
-    refuse(login, is_locked ? 403 : 401, is_locked ? "Account locked out" : "Invalid credentials");
+    refuse(login, locks ? 403 : 401, locks ? locked_out : "Invalid credentials");
+}
+
+static bool is_locked(struct happn_login *login)
+{
+    struct security *security = login->security;
+    return may_be_locked(login) && lockout_is_locked(&security->lockout, login->username, login->address, loop_now_ms(security->loop));
 }
 
 static void by_password(struct happn_login *login, struct str password);
@@ -292,6 +300,10 @@ static void password_done(struct hash_job *job)
     struct str stored = stored_password(login, user);
     if (str_is_set(stored) && !str_is(stored, login->stored) && stored.len < sizeof login->stored) {
         by_password(login, job->password); /* it was changed meanwhile, or only made stronger: what counts is what is stored now */
+        return;
+    }
+    if (is_locked(login)) { /* by others that were tried meanwhile */
+        refuse(login, 403, locked_out);
         return;
     }
     if (!job->fits || !str_is_set(stored)) {
@@ -376,12 +388,10 @@ static void by_name(struct happn_login *login)
     struct arena *arena = login->arena;
     struct str password = json_string(arena, json_get(login->credentials, "password"));
     struct str digest = json_string(arena, json_get(login->credentials, "digest"));
-    struct security *security = login->security;
-    int64_t now = loop_now_ms(security->loop);
     if (!login_may_try(login)) {
         finish(login);
-    } else if (may_be_locked(login) && lockout_is_locked(&security->lockout, login->username, login->address, now)) {
-        refuse(login, 403, "Account locked out");
+    } else if (is_locked(login)) {
+        refuse(login, 403, locked_out);
     } else if (is_kept_out(login)) {
         refuse(login, 403, kept_in);
     } else if (str_is(login->username, ANONYMOUS_NAME)) {

@@ -78,6 +78,20 @@ test('disableDefaultAdminNetworkConnections counts for tokens that the administr
   raw.close();
 });
 
+test('passwords that are tried at once are not more than one after the other', async (t) => {
+  const strict = await startSecured({ pbkdf2Iterations: 20000 });
+  t.after(() => strict.stop());
+  await (await Admin.login(strict.port)).user('many', {});
+  const wrong = await Promise.all(Array.from({ length: 20 }, () => Raw.open(strict.port)));
+  const right = await Raw.open(strict.port);
+  const replies = wrong.map((raw, n) => raw.login('many', { password: `guess ${n}` }));
+  await Promise.race(replies); // the others have been sent
+  const reply = await right.login('many');
+  assert.equal(reply._meta.error && reply._meta.error.message, 'Account locked out');
+  await Promise.all(replies);
+  for (const raw of [...wrong, right]) raw.close();
+});
+
 test('a token in the query can be switched off; passwords come in the body', async (t) => {
   const strict = await startSecured({}, { services: { connect: { config: { middleware: { security: { queryTokens: false } } } } } });
   t.after(() => strict.stop());
