@@ -51,6 +51,9 @@ void admin_put_permissions(struct admin_call *call, struct str owner, const stru
 /* Takes all of them away. */
 void admin_remove_rules(struct admin_call *call, struct str owner, const struct rule *rules);
 
+/* Takes away what the group may because of lookup tables. */
+void admin_remove_lookup_lists(struct admin_call *call, struct str group);
+
 /* What a list asks for: name (a prefix, or `*`), criteria, sort, skip, limit, count. */
 struct admin_list {
     struct admin_call *call;

@@ -138,6 +138,7 @@ void admin_delete_group(struct admin_call *call)
         change_remove(call->change, admin_path(call, STR_LIT("_USER/"), member->user->name, STR_LIT("/_USER_GROUP/"), group->name), STR_NONE);
     }
     admin_remove_rules(call, group->name, group->rules);
+    admin_remove_lookup_lists(call, group->name);
     change_remove(call->change, admin_path(call, STR_LIT("_GROUP/"), group->name, STR_NONE, STR_NONE), STR_NONE);
     buf_add_lit(&call->result, "{\"removed\":1,\"obj\":");
     group_add_text(&call->result, group, true);

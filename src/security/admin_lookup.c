@@ -184,16 +184,60 @@ static bool take_group(struct admin_call *call, struct str *group)
     return is_there;
 }
 
-/* The list as it shall be: stored with happn-3's way back from the table to the group, or both are removed. */
+static struct str list_path(struct admin_call *call, struct str group, struct str table)
+{
+    return admin_path(call, STR_LIT("_PERMISSIONS/_LOOKUP/"), group, STR_LIT("/"), table);
+}
+
+/* happn-3's way back from a table to a group lies where the list of a group lies that is called as the table, for a table that is called as the group: it
+ * must not be written over that one, nor removed. */
+static bool has_way_back(struct admin_call *call, struct str group, struct str table)
+{
+    return !str_equal(group, table) && !lookup_asks(call->security->lookup, table, group);
+}
+
+static void remove_list(struct admin_call *call, struct str group, struct str table)
+{
+    change_remove(call->change, list_path(call, group, table), STR_NONE);
+    if (has_way_back(call, group, table)) {
+        change_remove(call->change, list_path(call, table, group), STR_NONE);
+    }
+}
+
+static void put_list(struct admin_call *call, struct str group, struct str table, struct str data)
+{
+    change_put(call->change, list_path(call, group, table), data);
+    if (has_way_back(call, group, table)) {
+        change_put(call->change, list_path(call, table, group), STR_LIT("{}"));
+    }
+}
+
+struct removal {
+    struct admin_call *call;
+    struct str group;
+};
+
+static void remove_visited(struct str table, struct str permissions, void *arg)
+{
+    const struct removal *removal = arg;
+    (void)permissions;
+    remove_list(removal->call, removal->group, table);
+}
+
+void admin_remove_lookup_lists(struct admin_call *call, struct str group)
+{
+    struct removal removal = {call, group};
+    lookup_each_grant(call->security->lookup, group, remove_visited, &removal);
+}
+
+/* The list as it shall be. */
 static void store_list(struct admin_call *call, struct str group, struct str table, struct buf *list)
 {
-    struct str where = admin_path(call, STR_LIT("_PERMISSIONS/_LOOKUP/"), group, STR_LIT("/"), table);
-    struct str back = admin_path(call, STR_LIT("_PERMISSIONS/_LOOKUP/"), table, STR_LIT("/"), group);
     struct str parts[] = {STR_LIT("{\"permissions\":["), buf_str(list), STR_LIT("]}")};
     struct str data = list->status == HAPPN_OK ? arena_join(&call->arena, parts, 3) : STR_NONE;
     bool is_empty = list->len == 0 && list->status == HAPPN_OK;
     buf_fini(list);
-    if (data.ptr == NULL || where.ptr == NULL || back.ptr == NULL) {
+    if (data.ptr == NULL) {
         admin_fail_memory(call);
         return;
     }
@@ -201,11 +245,9 @@ static void store_list(struct admin_call *call, struct str group, struct str tab
         return;
     }
     if (is_empty) {
-        change_remove(call->change, where, STR_NONE);
-        change_remove(call->change, back, STR_NONE);
+        remove_list(call, group, table);
     } else {
-        change_put(call->change, where, data);
-        change_put(call->change, back, STR_LIT("{}"));
+        put_list(call, group, table, data);
     }
     buf_add_lit(&call->result, "{}");
     admin_submit(call, "lookup-permission-changed", detail_of(call, "group", group, "table", table));

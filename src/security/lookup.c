@@ -449,6 +449,11 @@ bool lookup_concerns(const struct lookup *lookup, struct str group)
     return node != NULL;
 }
 
+bool lookup_asks(const struct lookup *lookup, struct str group, struct str table)
+{
+    return find_grant(lookup, group, table) != NULL;
+}
+
 struct visiting {
     lookup_visit visit;
     void *arg;

@@ -37,8 +37,9 @@ bool lookup_is_used(const struct lookup *lookup);
 
 /* Is it a document that lookup_put would read? */
 bool lookup_means(struct str path);
-/* Has this group one? */
+/* Has this group one? One for this table? */
 bool lookup_concerns(const struct lookup *lookup, struct str group);
+bool lookup_asks(const struct lookup *lookup, struct str group, struct str table);
 
 /* Of the administrators' interface: the rows of a table; the lookup permissions of a group, as the raw JSON lists they are stored as, one for each
  * table. visit must change nothing. */

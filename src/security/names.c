@@ -66,6 +66,9 @@ happn_status name_check_group(struct str name, happn_error *error)
             return HAPPN_E_ARGUMENT;
         }
     }
+    if (str_is(name, "_USER") || str_is(name, "_LOOKUP")) { /* what lies there is taken for a user's permissions, or for those that ask tables */
+        return invalid(error, "validation error: group names cannot be _USER or _LOOKUP");
+    }
     return check_characters(name, "group", error);
 }
 

@@ -2,6 +2,9 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { Client, Events } = require('./support/clients');
 const { Admin, startSecured } = require('./support/admin');
 
@@ -71,4 +74,38 @@ test('what is wrong is refused, and nothing of it is kept', async () => {
   for (const [verb, args] of wrong) await assert.rejects(admin.call(verb, args), (error) => [400, 404].includes(error.status), `${verb} ${JSON.stringify(args)}`);
   assert.deepEqual((await admin.call('fetchLookupTable', { name: 't' })).paths, []);
   assert.deepEqual(await admin.call('fetchLookupPermissions', { group: 'of-ann' }), []);
+});
+
+test('a group and a table may have the same name, or each the other\'s', async (t) => {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'happn-lookup-')), 'data.db');
+  const start = async () => {
+    const started = await startSecured({}, {}, ['--file', file]);
+    return { started, boss: await Admin.login(started.port) };
+  };
+  const pairs = [['same', 'same'], ['one', 'two'], ['two', 'one']];
+  const ask = (table) => ({ ...permission, table });
+  const left = (boss) => Promise.all(['same', 'one', 'two'].map(async (group) => (await boss.call('fetchLookupPermissions', { group })).map(({ table }) => table)));
+  let { started, boss } = await start();
+  t.after(() => started.stop());
+  for (const name of ['same', 'one', 'two']) await boss.call('upsertGroup', { group: { name } });
+  for (const [group, table] of pairs) await boss.call('upsertLookupPermission', { group, permission: ask(table) });
+  assert.deepEqual(await left(boss), [['same'], ['two'], ['one']]);
+  await started.stop();
+  ({ started, boss } = await start());
+  assert.deepEqual(await left(boss), [['same'], ['two'], ['one']], 'also after a start');
+  await boss.call('removeLookupPermission', { group: 'one', permission: ask('two') });
+  assert.deepEqual(await left(boss), [['same'], [], ['one']]);
+  await started.stop();
+  ({ started, boss } = await start());
+  assert.deepEqual(await left(boss), [['same'], [], ['one']]);
+});
+
+test('a group that is made anew has none of the permissions of the one before', async () => {
+  await admin.call('upsertGroup', { group: { name: 'again', permissions: { '/again': { actions: ['get'] } } } });
+  await admin.call('upsertLookupPermission', { group: 'again', permission: { ...permission, table: 'one' } });
+  await admin.call('upsertLookupPermission', { group: 'again', permission: { ...permission, table: 'two' } });
+  await admin.call('deleteGroup', { name: 'again' });
+  await admin.call('upsertGroup', { group: { name: 'again' } });
+  assert.deepEqual(await admin.call('fetchLookupPermissions', { group: 'again' }), []);
+  assert.deepEqual((await admin.call('getGroup', { name: 'again' })).permissions, {});
 });

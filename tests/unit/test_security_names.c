@@ -25,6 +25,9 @@ static const struct {
     {"my_GROUP", NULL, "validation error: group names cannot contain"},
     {"x_PERMISSION", NULL, "validation error: group names cannot contain"},
     {"_USER_GROUPx", NULL, "validation error: group names cannot contain"},
+    {"_USER", NULL, "group names cannot be"}, /* its permissions, or those of a group below it, would be a user's or nobody's */
+    {"_LOOKUP", NULL, "group names cannot be"},
+    {"my_USER", NULL, NULL},
     {"_ADMIN", NULL, "validation error: group names cannot contain"}, /* as a user: the administrator is changed like others */
 };
 
