@@ -3,6 +3,7 @@ find_package(OpenSSL REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit) # the program's alone, not the library's
 
 add_library(happn_dependencies INTERFACE)
 target_include_directories(happn_dependencies SYSTEM INTERFACE ${HAPPN_DEPS}/include)

@@ -75,6 +75,23 @@ typedef struct happn_test_summary {
  * at a time. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_test(const happn_test_options *options, happn_test_summary *summary, happn_error *error);
 
+/* What a line editor asks of the repl. */
+typedef struct happn_repl_desk {
+    /* Lets events happen until the input can be read: 1; or until something was written: 0. */
+    int (*wait)(void *repl);
+    /* Tells all names that the last part of this ("happn.js", "fo") may become; returns how long that part is. */
+    size_t (*complete)(void *repl, const char *text, size_t len, void (*take)(const char *name, size_t len, void *arg), void *arg);
+    void *repl;
+} happn_repl_desk;
+
+/* Where lines come from when a person types them. */
+typedef struct happn_repl_editor {
+    /* Shows the prompt and reads a line: 1, and *line is valid until the next call. 0: there are no more. -1: the person has begun anew, and what was typed
+     * of a statement counts no longer. */
+    int (*read_line)(const char *prompt, const happn_repl_desk *desk, const char **line, size_t *len, void *arg);
+    void *arg;
+} happn_repl_editor;
+
 typedef struct happn_repl_options {
     size_t size;         /* sizeof(happn_repl_options) */
     const char *connect; /* the options of happn_client_connect: a running server. NULL: one of its own, which does not listen */
@@ -86,6 +103,8 @@ typedef struct happn_repl_options {
     int is_terminal;     /* somebody types them: prompts are shown */
     void (*write)(const char *text, size_t len, void *arg); /* results, prompts, errors */
     void *arg;
+    const happn_repl_editor *editor; /* NULL: the input is read as it is */
+    int interrupt;       /* a descriptor that can be read when the statement that runs shall end; only with an editor */
 } happn_repl_options;
 
 /* Reads Lua line by line, carries it out with the functions of happn as a client, and shows the results, until the input ends. An error: it could

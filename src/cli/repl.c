@@ -10,11 +10,14 @@
 #include "cli/administer.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
+#include "cli/line_editor.h"
 #include "happn/workshop.h"
 
 struct repl {
     const char *url, *username, *token, *ca, *config_file;
-    char folder[4096];
+    char folder[4096], history[4096];
+    struct line_editor *editor; /* NULL: nobody types */
+    happn_repl_editor hooks;
     happn_repl_options options;
 };
 
@@ -31,14 +34,40 @@ static void print_help(void)
          "  --ca FILE       certificates to trust besides the system's\n"
          "  --config FILE   the configuration of a server of its own\n"
          "\n"
-         "help() tells more. Lines may also come from a file or a pipe.");
+         "help() tells more. Lines may also come from a file or a pipe. At a terminal they can be edited, the tab key completes names, and Ctrl-C begins anew\n"
+         "or ends what runs; lines are kept in ~/.happn_history (HAPPN_HISTORY names another file; empty: none).");
 }
 
 static void write_text(const char *text, size_t len, void *arg)
 {
-    (void)arg;
+    const struct repl *repl = arg;
+    if (repl->editor != NULL) {
+        line_editor_write(repl->editor, text, len);
+        return;
+    }
     fwrite(text, 1, len, stdout);
     fflush(stdout);
+}
+
+/* HAPPN_HISTORY names another file; empty: none. NULL: none. */
+static const char *history_file(struct repl *repl)
+{
+    const char *named = getenv("HAPPN_HISTORY"), *home = getenv("HOME");
+    if (named != NULL || home == NULL) {
+        return named != NULL && named[0] != '\0' ? named : NULL;
+    }
+    snprintf(repl->history, sizeof repl->history, "%s/.happn_history", home);
+    return repl->history;
+}
+
+static void use_editor(struct repl *repl)
+{
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || (repl->editor = line_editor_new(history_file(repl))) == NULL) {
+        return;
+    }
+    repl->hooks = line_editor_hooks(repl->editor);
+    repl->options.editor = &repl->hooks;
+    repl->options.interrupt = line_editor_interrupt(repl->editor);
 }
 
 static void add_text(cJSON *options, const char *name, const char *text)
@@ -113,7 +142,7 @@ static int read_options(struct repl *repl, int argc, char **argv)
 
 int command_repl(int argc, char **argv)
 {
-    struct repl repl = {.options = {.size = sizeof repl.options, .input = STDIN_FILENO, .is_terminal = isatty(STDIN_FILENO), .write = write_text}};
+    struct repl repl = {.options = {.size = sizeof repl.options, .input = STDIN_FILENO, .is_terminal = isatty(STDIN_FILENO), .write = write_text, .arg = &repl}};
     int code = read_options(&repl, argc, argv);
     char *connect = code == EXIT_DONE && repl.url != NULL ? connect_options(&repl) : NULL;
     char *config = NULL;
@@ -129,10 +158,12 @@ int command_repl(int argc, char **argv)
     repl.options.connect_len = connect != NULL ? strlen(connect) : 0;
     repl.options.config = config;
     happn_error error = {.status = HAPPN_OK};
+    use_editor(&repl);
     if (happn_repl(&repl.options, &error) != HAPPN_OK) {
         fprintf(stderr, "happn repl: %s\n", error.message);
         code = EXIT_FAILED;
     }
+    line_editor_free(repl.editor);
     free(connect);
     free(config);
     return code;

@@ -168,7 +168,7 @@ static void watch(const struct vm *vm, lua_State *thread)
 void vm_enter(struct vm *vm, lua_State *thread, struct budget budget)
 {
     begin_slice(vm, budget);
-    vm->killed = vm->is_paused = vm->is_late = vm->is_given = false;
+    vm->killed = vm->is_paused = vm->is_late = vm->is_given = vm->is_interrupted = false;
     vm->armed = NULL;
     vm->running = vm->own_thread = thread;
     vm->slice_start = vm->cpu_seen = vm->huge != 0 ? cpu_now() : 0; /* its first instruction may be a long one */
@@ -205,7 +205,7 @@ static void kill_call(lua_State *L)
     vm_of(L)->killed = true;
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
     luaL_where(L, 0);
-    lua_pushliteral(L, "the script ran too long and was stopped");
+    lua_pushstring(L, vm_of(L)->is_interrupted ? "interrupted" : "the script ran too long and was stopped");
     lua_concat(L, 2);
     lua_error(L);
 }
@@ -273,7 +273,8 @@ static void on_count(lua_State *L, lua_Debug *where)
         vm->budget.steps -= lua_gethookcount(L);
         vm->unseen += (size_t)lua_gethookcount(L);
         bool looks = vm->budget.steps > 0 && is_time_to_look(vm);
-        enum need need = vm->budget.steps <= 0 ? STOP : looks ? look_at_clock(vm, can_pause) : GO_ON;
+        vm->is_interrupted = vm->wants_end != NULL && vm->wants_end(vm->wants_end_arg);
+        enum need need = vm->budget.steps <= 0 || vm->is_interrupted ? STOP : looks ? look_at_clock(vm, can_pause) : GO_ON;
         if (looks) {
             note_line(L, vm);
         }

@@ -57,6 +57,9 @@ struct vm {
     int error_line;
     struct vm_kind kinds[VM_KINDS]; /* those that were asked for */
     void *owner;         /* struct generation */
+    bool (*wants_end)(void *arg); /* asked at every tick, for tools: somebody has pressed Ctrl-C; NULL */
+    void *wants_end_arg;
+    bool is_interrupted; /* it said so */
     atomic_int *line;    /* where the running line is told to the watchdog, now and then; NULL: nowhere */
     void (*on_line)(void *arg, const char *file, int line); /* for coverage */
     void *on_line_arg;

@@ -59,7 +59,7 @@ bool house_step(struct house *house, uint64_t ticks)
 
 void house_wait(struct house *house, const bool *done)
 {
-    while (!*done) {
+    while (!*done && !house->is_interrupted) {
         uv_run(&house->loop->uv, UV_RUN_ONCE);
     }
     house_settle(house);

@@ -16,6 +16,7 @@ struct house {
     struct loop *loop;
     happn_service *service;
     struct listener *http; /* stands in for one */
+    bool is_interrupted;   /* house_wait shall return */
     bool is_live;          /* its clock is the machine's: house_open_live, or only a runtime */
     int log;               /* what was logged: a file in memory */
     char log_name[32];
@@ -35,7 +36,7 @@ void house_close(struct house *house);
 /* Lets the loop do what there is to do now. False: it never comes to an end. */
 bool house_settle(struct house *house);
 
-/* Waits until *done, by the machine's clock. */
+/* Waits until *done or somebody interrupts, by the machine's clock. */
 void house_wait(struct house *house, const bool *done);
 
 /* One timer's step towards `ticks`, and what it causes; false: it is `ticks` o'clock. */

@@ -1,12 +1,14 @@
 /* happn repl: Lua, line by line. It is a client that happens to be written in Lua: what it calls goes over a connection to a running server, or
  * within the process to one of its own. While it waits for a line the loop goes on, so timers run and events arrive. */
 
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "happn/workshop.h"
 #include "script/sandbox.h"
+#include "workshop/names.h"
 #include "workshop/testing.h"
 
 enum { REPL_MEMORY = 512 << 20, MAX_MESSAGE = 32 << 20, MOST_INPUT = 1 << 20, MOST_SHOWN = 100000 };
@@ -37,13 +39,29 @@ struct repl {
     const happn_repl_options *options;
     struct testing testing;
     struct buf input, chunk; /* read and not yet used; the statement so far */
-    uv_poll_t poll;
+    uv_poll_t poll, interrupt;
     bool is_polled, is_readable, is_over;
+    bool is_running; /* a statement */
+    bool has_said; /* something, since the editor was told */
+    /* completion */
+    struct str typed;
+    names_take_fn take;
+    void *take_arg;
+    size_t part;
 };
 
 static void say(struct repl *repl, const char *text)
 {
+    repl->has_said = true;
     repl->options->write(text, strlen(text), repl->options->arg);
+}
+
+/* Ctrl-C was pressed. */
+static bool wants_end(void *arg)
+{
+    const struct repl *repl = arg;
+    struct pollfd poll_one = {.fd = repl->options->interrupt, .events = POLLIN};
+    return poll(&poll_one, 1, 0) == 1;
 }
 
 /* -- the state -- */
@@ -160,6 +178,9 @@ static void show_failure(struct repl *repl, const char *text)
 {
     const char *trace = strstr(text, "\nstack traceback:");
     size_t len = trace != NULL ? (size_t)(trace - text) : strlen(text);
+    if (repl->options->editor != NULL && repl->is_running && wants_end(repl)) {
+        say(repl, "\n"); /* behind the ^C that the terminal has shown */
+    }
     say(repl, "error: ");
     repl->options->write(text, len, repl->options->arg);
     say(repl, "\n");
@@ -214,6 +235,40 @@ static void run(struct repl *repl, lua_CFunction fn)
     testing_trim(&repl->testing);
 }
 
+/* -- ending a statement that runs -- */
+
+static void on_interrupt(uv_poll_t *poll, int status, int events)
+{
+    (void)status, (void)events;
+    ((struct repl *)poll->data)->testing.house.is_interrupted = true;
+    uv_poll_stop(poll);
+}
+
+static void begin_interrupt(struct repl *repl)
+{
+    struct vm *vm = &repl->testing.trial.generation->vm;
+    vm->wants_end = wants_end;
+    vm->wants_end_arg = repl;
+    uv_poll_init(&repl->testing.house.loop->uv, &repl->interrupt, repl->options->interrupt);
+    repl->interrupt.data = repl;
+}
+
+static void end_interrupt(struct repl *repl)
+{
+    repl->testing.trial.generation->vm.wants_end = NULL;
+    uv_close((uv_handle_t *)&repl->interrupt, NULL);
+}
+
+/* What was pressed before is over. */
+static void listen_for_interrupt(struct repl *repl)
+{
+    char bytes[64];
+    while (read(repl->options->interrupt, bytes, sizeof bytes) > 0) {
+    }
+    repl->testing.house.is_interrupted = false;
+    uv_poll_start(&repl->interrupt, UV_READABLE, on_interrupt);
+}
+
 /* -- lines -- */
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -240,13 +295,21 @@ static void end_input(struct repl *repl)
     }
 }
 
-/* Meanwhile events arrive. */
-static void wait_for_input(struct repl *repl)
+/* Meanwhile events arrive. True: there is input; false: something was said. */
+static bool wait_a_turn(struct repl *repl)
 {
     repl->is_readable = !repl->is_polled;
-    while (!repl->is_readable) {
+    repl->has_said = false;
+    while (!repl->is_readable && !repl->has_said) {
         uv_run(&repl->testing.house.loop->uv, UV_RUN_ONCE);
         run(repl, pump);
+    }
+    return repl->is_readable;
+}
+
+static void wait_for_input(struct repl *repl)
+{
+    while (!wait_a_turn(repl)) {
     }
 }
 
@@ -314,6 +377,71 @@ static void loop_lines(struct repl *repl)
     }
 }
 
+/* -- lines that a person edits -- */
+
+static int wait_for_key(void *arg)
+{
+    return wait_a_turn(arg);
+}
+
+static int find_names(lua_State *L)
+{
+    struct repl *repl = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, repl->testing.script.environment);
+    repl->part = names_find(L, 1, repl->typed, repl->take, repl->take_arg);
+    return 0;
+}
+
+static size_t complete(void *arg, const char *text, size_t len, names_take_fn take, void *take_arg)
+{
+    struct repl *repl = arg;
+    repl->typed = str_make(text, len);
+    repl->take = take;
+    repl->take_arg = take_arg;
+    repl->part = 0;
+    run(repl, find_names);
+    return repl->part;
+}
+
+static void add_line(struct repl *repl, const char *line, size_t len)
+{
+    buf_add(&repl->input, line, len);
+    if (len == 0 || line[len - 1] != '\n') {
+        buf_add_char(&repl->input, '\n');
+    }
+    take_line(repl);
+}
+
+static void loop_typed(struct repl *repl)
+{
+    const happn_repl_editor *editor = repl->options->editor;
+    const happn_repl_desk desk = {wait_for_key, complete, repl};
+    const char *line;
+    size_t len;
+    for (int got; (got = editor->read_line(repl->chunk.len != 0 ? ">> " : "> ", &desk, &line, &len, editor->arg)) != 0;) {
+        if (got > 0) {
+            add_line(repl, line, len);
+        }
+        if (got < 0 || is_blank(repl)) {
+            buf_clear(&repl->chunk);
+            continue;
+        }
+        listen_for_interrupt(repl);
+        repl->is_running = true;
+        run(repl, evaluate);
+        repl->is_running = false;
+        uv_poll_stop(&repl->interrupt);
+    }
+}
+
+static void loop_terminal(struct repl *repl)
+{
+    begin_interrupt(repl);
+    loop_typed(repl);
+    end_interrupt(repl);
+}
+
 happn_status happn_repl(const happn_repl_options *options, happn_error *error)
 {
     if (options->size < sizeof *options || options->write == NULL) {
@@ -329,7 +457,7 @@ happn_status happn_repl(const happn_repl_options *options, happn_error *error)
     happn_status status = open_repl(repl, error);
     if (status == HAPPN_OK) {
         begin_input(repl);
-        loop_lines(repl);
+        (options->editor != NULL ? loop_terminal : loop_lines)(repl);
         end_input(repl);
     }
     testing_end(&repl->testing);

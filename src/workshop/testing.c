@@ -64,7 +64,7 @@ struct answer *testing_answer(lua_State *L, struct testing *testing)
     if (answer == NULL) {
         luaL_error(L, "out of memory");
     }
-    *answer = (struct answer){.next = testing->answers};
+    *answer = (struct answer){.next = testing->answers, .testing = testing};
     buf_init(&answer->data, NULL, SIZE_MAX / 2);
     buf_init(&answer->meta, NULL, SIZE_MAX / 2);
     testing->answers = answer;
@@ -179,8 +179,9 @@ static void wait_for(lua_State *L, struct testing *testing, const struct answer 
 struct answer *testing_answered(lua_State *L, lua_KContext context)
 {
     struct answer *answer = (struct answer *)context;
+    const struct testing *testing = answer->testing;
     if (!answer->is_done) {
-        luaL_error(L, "no answer comes, however long one waits");
+        luaL_error(L, testing->house.is_interrupted ? "interrupted" : "no answer comes, however long one waits");
     }
     if (answer->error.status != HAPPN_OK) {
         calls_raise(L, &answer->error);

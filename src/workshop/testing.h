@@ -10,9 +10,12 @@
 /* Of users for whom a test names none. */
 #define TESTING_PASSWORD "of this test"
 
+struct testing;
+
 /* What a verb waits for. It lives until the case is over, because its answer may be late. */
 struct answer {
     struct answer *next;
+    struct testing *testing;
     bool is_done;
     happn_error error; /* status OK: data and meta are JSON */
     struct buf data, meta;
