@@ -10,6 +10,7 @@
 #include "core/layers.h"
 #include "core/session.h"
 #include "script/generation.h"
+#include "script/task.h"
 #include "store/datastores.h"
 #include "store/memory.h"
 #include "wire/message.h"
@@ -225,8 +226,9 @@ static void waiting_calls(void)
         core_receive(sessions[i], str_of(text));
     }
     size_t vm = scripts->current->vm.used - vm_before, outside = used - before;
-    printf("%zu suspended calls: %zu bytes each in Lua, %zu outside (the message and its request included)\n", scripts->current->task_count, vm / CALLS,
-           outside / CALLS);
+    size_t call = sizeof(struct task);
+    printf("%zu suspended calls: %zu bytes each (%zu in Lua, %zu outside); the message and its request, which any that waits has, %zu\n",
+           scripts->current->task_count, vm / CALLS + call, vm / CALLS, call, outside / CALLS - call);
     fflush(stdout);
     _exit(0); /* what belongs to two allocators is not worth tidying */
 }

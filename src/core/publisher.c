@@ -116,6 +116,8 @@ void publisher_answer(struct request *request, struct publication *publication, 
     deliver_all(publication, each, count);
     request->reply.published = true;
     request->reply.has_results = request->options.publish_results;
-    request->reply.results = publication->results;
+    request->reply.successful = publication->results.successful;
+    request->reply.failed = publication->results.failed;
+    request->reply.queued = publication->results.queued;
     core_reply(request);
 }

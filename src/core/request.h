@@ -90,8 +90,8 @@ struct reply {
     bool is_stored;     /* DOCUMENT: created and modified are known */
     bool has_path;      /* _meta.path */
     bool has_timestamp; /* _meta.timestamp (remove) */
-    bool has_results;   /* _meta.publishResults */
-    struct publication_results results;
+    bool has_results;   /* _meta.publishResults: as in publication_results */
+    size_t successful, failed, queued;
     const char *explanation; /* _meta.explain: JSON text */
     int64_t timestamp;
     struct str data;

@@ -270,7 +270,9 @@ static void add_headers(lua_State *L, struct task *task, int table)
     while (lua_next(L, table) != 0) {
         const char *name = lua_tostring(L, -2), *value = lua_tostring(L, -1);
         if (strcasecmp(name, "content-type") == 0) {
-            snprintf(task->content_type, sizeof task->content_type, "%s", value);
+            if (!task_set_content_type(task, value)) {
+                luaL_error(L, "out of memory");
+            }
         } else if (happn_http_add_header(task->http, name, value) != HAPPN_OK) {
             luaL_error(L, "the header %s cannot be sent", name);
         }
@@ -285,9 +287,7 @@ static void take_body(lua_State *L, struct task *task, int value)
         text = STR_LIT("");
     } else if (lua_type(L, value) == LUA_TSTRING) {
         text.ptr = lua_tolstring(L, value, &text.len);
-        if (task->content_type[0] == '\0') {
-            snprintf(task->content_type, sizeof task->content_type, "text/plain; charset=utf-8");
-        }
+        task->is_plain = true;
     } else {
         text = value_encode(L, value, "answer");
     }
@@ -339,7 +339,7 @@ static void refuse(lua_State *L, struct task *task)
     }
     buf_add_lit(body, "}}");
     task->status = refusal.code >= 400 && refusal.code <= 599 ? refusal.code : 400;
-    task->content_type[0] = '\0';
+    (void)task_set_content_type(task, NULL);
     if (body->status != HAPPN_OK) {
         luaL_error(L, "the answer is too large");
     }
@@ -395,12 +395,14 @@ void route_finish(struct task *task)
     }
     /* The answer leaves the task first: what responding causes may need tasks. */
     struct buf body = task->body;
-    char content_type[sizeof task->content_type];
+    const char *usual = task->is_plain ? "text/plain; charset=utf-8" : NULL;
+    char *content_type = task->content_type;
     int status = task->status;
-    memcpy(content_type, task->content_type, sizeof content_type);
+    task->content_type = NULL;
     buf_init(&task->body, body.allocator, body.max);
     task_release(task);
-    happn_http_respond(http, status, content_type[0] != '\0' ? content_type : NULL, buf_str(&body).ptr, body.len);
+    happn_http_respond(http, status, content_type != NULL ? content_type : usual, buf_str(&body).ptr, body.len);
+    memory_free(body.allocator, content_type);
     buf_fini(&body);
 }
 
@@ -462,7 +464,6 @@ bool route_answer(void *arg, happn_http *http)
     task->hook = route->key;
     task->place = route->place;
     task->status = 500;
-    task->content_type[0] = '\0';
     if (task_start(task, route_main)) {
         route_finish(task);
     }

@@ -50,7 +50,25 @@ static void free_task(struct task *task)
     const struct allocator *allocator = task->scripts->core->allocator;
     buf_fini(&task->call.result);
     buf_fini(&task->body);
+    memory_free(allocator, task->content_type);
     memory_free(allocator, task);
+}
+
+bool task_set_content_type(struct task *task, const char *type)
+{
+    const struct allocator *allocator = task->scripts->core->allocator;
+    memory_free(allocator, task->content_type);
+    task->is_plain = false;
+    task->content_type = NULL;
+    if (type == NULL) {
+        return true;
+    }
+    size_t size = strlen(type) + 1;
+    task->content_type = memory_alloc(allocator, size);
+    if (task->content_type != NULL) {
+        memcpy(task->content_type, type, size);
+    }
+    return task->content_type != NULL;
 }
 
 static struct task *make_task(struct generation *generation)
@@ -190,6 +208,7 @@ void task_release(struct task *task)
     forget_caller(task);
     shrink(&task->call.result);
     shrink(&task->body);
+    (void)task_set_content_type(task, NULL);
     unlink_running(task);
     task->message = NULL;
     task->http = NULL;
@@ -290,7 +309,7 @@ void task_fail(struct task *task, const char *text)
         buf_fini(&object);
     } else {
         task->status = 500;
-        task->content_type[0] = '\0';
+        (void)task_set_content_type(task, NULL);
         buf_clear(&task->body);
         buf_add_lit(&task->body, "{\"error\":{\"name\":\"ScriptError\",\"message\":\"script failed\",");
         buf_add_str(&task->body, buf_str(&fields));

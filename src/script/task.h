@@ -79,7 +79,8 @@ struct task {
     happn_verdict verdict;
     enum { LOGIN_FAILED, LOGIN_ACCEPTED, LOGIN_USUAL, LOGIN_REFUSED, LOGIN_REFUSED_BECAUSE } answer; /* of M.login; body has the name or the reason */
     int status;
-    char content_type[128];
+    char *content_type; /* of the answer over HTTP; NULL: the usual one for what body is */
+    bool is_plain;      /* and that is text, not JSON */
     struct buf body;
     /* where it is */
     bool is_stopping; /* M.stop: it runs while others are cancelled */
@@ -109,6 +110,9 @@ void task_cancel(struct task *task, const char *why);
 
 /* The budget of one call of this kind. */
 struct budget task_budget(const struct task *task);
+
+/* NULL: forgets it. False: no memory. */
+bool task_set_content_type(struct task *task, const char *type);
 
 /* Logs the failure under an id. */
 void task_report(struct task *task, const char *text, char id[ERROR_ID_SIZE]);

@@ -37,10 +37,10 @@ static bool repeats_session(const struct shape *shape, const struct request *req
     return shape->login_session || (request->action != ACTION_LOGIN && request->action != ACTION_DESCRIBE);
 }
 
-static void add_results(const struct publication_results *results, struct buf *out)
+static void add_results(const struct reply *reply, struct buf *out)
 {
-    buf_add_format(out, ",\"publishResults\":{\"successful\":%zu,\"failed\":%zu,\"skipped\":0,\"queued\":%zu}",
-                   results->successful, results->failed, results->queued);
+    buf_add_format(out, ",\"publishResults\":{\"successful\":%zu,\"failed\":%zu,\"skipped\":0,\"queued\":%zu}", reply->successful, reply->failed,
+                   reply->queued);
 }
 
 /* The members that every reply has; no braces. */
@@ -60,7 +60,7 @@ static void add_response_meta(const struct shape *shape, const struct request *r
         json_add_string(out, request->action_text);
     }
     if (request->reply.has_results) {
-        add_results(&request->reply.results, out);
+        add_results(&request->reply, out);
     }
     if (request->reply.explanation != NULL) {
         buf_add_lit(out, ",\"explain\":");
@@ -274,7 +274,7 @@ static void add_short(const struct request *request, struct buf *out)
         add_member(out, "eventId", request->event_id);
     }
     if (request->reply.has_results) {
-        add_results(&request->reply.results, out);
+        add_results(&request->reply, out);
     }
     buf_add_lit(out, "}}");
 }
