@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "net/tls.h"
 
-enum { RENEWAL_MS = 2000, ACCEPTS_A_TURN = 64, READ_BUFFER = 65536, FRAME_PART = 2048, HEADER_BYTES = 8192, WRITE_AT_ONCE = 1 << 20 };
+enum { SECOND = 1000, RENEWAL_MS = 2000, ACCEPTS_A_TURN = 64, READ_BUFFER = 65536, FRAME_PART = 2048, HEADER_BYTES = 8192, WRITE_AT_ONCE = 1 << 20 };
 
 static struct listener *listener_of(struct lws *wsi)
 {
@@ -260,6 +260,9 @@ static void on_sweep(uv_timer_t *timer)
     int64_t now = (int64_t)uv_now(timer->loop);
     websocket_sweep(listener, now);
     http_sweep(listener, now);
+    if (!listener->is_closing) {
+        lws_service_adjust_timeout(listener->context, SECOND, 0); /* it looks at its timers only after events of sockets */
+    }
     if (now - listener->looked >= RENEWAL_MS) {
         listener->looked = now;
         tls_look_for_renewal(listener);

@@ -2,6 +2,7 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
+const net = require('node:net');
 const WebSocket = require('ws');
 const { Server } = require('./support/server');
 
@@ -22,6 +23,16 @@ test('protocol 2: pings are answered, a silent client is dropped with 1000', asy
   socket.send('"primus::ping::17"');
   await pong;
   assert.equal(await closed(socket), 1000);
+  await server.stop();
+});
+
+test('who neither speaks nor goes is cut off, also when nobody else is there', async () => {
+  const server = await Server.start(['--set', 'services.transport.config.silenceMs=400']);
+  const socket = net.connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true }, () => {
+    socket.write('GET /primus HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+  });
+  await new Promise((resolve) => socket.on('end', resolve).on('error', resolve).resume());
+  socket.destroy();
   await server.stop();
 });
 
