@@ -9,6 +9,18 @@
 #include "core/publisher.h"
 #include "json/write.h"
 
+/* Somewhere, maybe. Most documents have few of its first character: memmem was a tenth of a large set. */
+static bool mentions_meta(struct str data)
+{
+    const char *end = data.ptr + data.len;
+    for (const char *at = data.ptr; (at = memchr(at, '_', (size_t)(end - at))) != NULL; at++) {
+        if (str_starts(str_make(at, (size_t)(end - at)), STR_LIT("_meta"))) {
+            return true;
+        }
+    }
+    return str_has(data, '\\');
+}
+
 /* Only objects are stored as they are: anything else becomes {"value": it}. `_meta` is ours, so it is dropped. */
 static bool wrap_data(struct request *request, struct str *out)
 {
@@ -18,7 +30,7 @@ static bool wrap_data(struct request *request, struct str *out)
         return true;
     }
     bool is_object = json_type_of(data) == JSON_OBJECT;
-    if (is_object && memmem(data.ptr, data.len, "_meta", 5) == NULL && !str_has(data, '\\')) {
+    if (is_object && !mentions_meta(data)) {
         *out = data;
         return true;
     }
