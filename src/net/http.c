@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "net/chunked.h"
 #include "net/peer.h"
 #include "net/cors.h"
 #include "net/http_request.h"
@@ -308,12 +309,86 @@ int http_route(happn_http *http)
     return http->is_answered && !http->is_streaming ? send_answer(http) : 0;
 }
 
-static int refuse(happn_http *http, int status, const char *text)
+int http_refuse(happn_http *http, int status, const char *text)
 {
     http->is_routing = true;
     http->close_after = true;
     happn_http_respond(http, status, "text/plain", text, strlen(text));
     return send_answer(http);
+}
+
+static void look_at_name(const char *name, int len, void *arg)
+{
+    bool *is_odd = arg;
+    for (int i = 0; i < len; i++) {
+        *is_odd = *is_odd || (unsigned char)name[i] <= ' ';
+    }
+}
+
+/* "Content-Length : 5" is a header of its own to us, and a length to others. */
+static bool has_odd_name(struct lws *wsi)
+{
+    bool is_odd = false;
+    lws_hdr_custom_name_foreach(wsi, look_at_name, &is_odd);
+    return is_odd;
+}
+
+static int take_chunks(happn_http *http)
+{
+    struct str coding = copy_token(http, WSI_TOKEN_HTTP_TRANSFER_ENCODING);
+    if (coding.len != 7 || strncasecmp(coding.ptr, "chunked", 7) != 0) {
+        return http->lacks_memory ? -1 : http_refuse(http, 501, "of transfer encodings only chunked is understood\n");
+    }
+    if (http_is_old(http)) {
+        return http_refuse(http, 400, "HTTP/1.0 has no chunks\n");
+    }
+    http->chunks = arena_alloc(&http->arena, sizeof *http->chunks);
+    if (http->chunks == NULL) {
+        return -1;
+    }
+    *http->chunks = (struct chunked){.step = CHUNKED_SIZE};
+    return http_body_await(http, SIZE_MAX);
+}
+
+static int take_length(happn_http *http, struct str length)
+{
+    char *end;
+    unsigned long long expected = strtoull(length.ptr, &end, 10);
+    if (*end != '\0' || !isdigit((unsigned char)length.ptr[0]) || length.len > MOST_DIGITS) {
+        return http_refuse(http, 400, "the Content-Length is not a number\n");
+    }
+    if (expected > http->listener->options.body_bytes) {
+        return http_refuse(http, 413, "the body is too large\n");
+    }
+    if (expected == 0 && strcmp(http->method, "POST") != 0) {
+        http_body_end(http);
+        return http_route(http);
+    }
+    return http_body_await(http, (size_t)expected); /* lws gives us the body next; a POST of length 0 too */
+}
+
+static int begin_request(happn_http *http)
+{
+    struct str length = copy_token(http, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    bool is_coded = lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    bool takes_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 || strcmp(http->method, "PATCH") == 0;
+    if (http->lacks_memory) {
+        return -1;
+    }
+    if (has_odd_name(http->wsi)) {
+        return http_refuse(http, 400, "the name of a header has a space\n");
+    }
+    if (!takes_body && !is_coded && (!str_is_set(length) || str_is(length, "0"))) {
+        return http_route(http);
+    }
+    http_body_begin(http);
+    if (is_coded && str_is_set(length)) { /* a proxy before us may have believed the other one */
+        return http_refuse(http, 400, "send a Content-Length or a Transfer-Encoding, not both\n");
+    }
+    if (is_coded) {
+        return take_chunks(http);
+    }
+    return str_is_set(length) ? take_length(http, length) : http_refuse(http, 411, "send a Content-Length\n");
 }
 
 int http_request(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path)
@@ -326,39 +401,7 @@ int http_request(struct listener *listener, struct lws *wsi, struct connection *
         return -1;
     }
     happn_error error;
-    if (http_path_check(http->path, &error) != HAPPN_OK) {
-        return refuse(http, 400, error.message);
-    }
-    struct str length = copy_token(http, WSI_TOKEN_HTTP_CONTENT_LENGTH);
-    bool is_coded = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    if (http->lacks_memory) {
-        return -1;
-    }
-    bool takes_body = strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0 ||
-                         strcmp(http->method, "PATCH") == 0;
-    if (!takes_body && !is_coded && (!str_is_set(length) || str_is(length, "0"))) {
-        return http_route(http);
-    }
-    http_body_begin(http);
-    if (!str_is_set(length)) {
-        return refuse(http, 411, "send a Content-Length\n");
-    }
-    if (is_coded) { /* a proxy before us may have believed the other one */
-        return refuse(http, 400, "send a Content-Length or a Transfer-Encoding, not both\n");
-    }
-    char *end;
-    unsigned long long expected = strtoull(length.ptr, &end, 10);
-    if (*end != '\0' || !isdigit((unsigned char)length.ptr[0]) || length.len > MOST_DIGITS) {
-        return refuse(http, 400, "the Content-Length is not a number\n");
-    }
-    if (expected > listener->options.body_bytes) {
-        return refuse(http, 413, "the body is too large\n");
-    }
-    if (expected == 0 && strcmp(http->method, "POST") != 0) {
-        http_body_end(http);
-        return http_route(http);
-    }
-    return http_body_await(http, (size_t)expected); /* lws gives us the body next; a POST of length 0 too */
+    return http_path_check(http->path, &error) == HAPPN_OK ? begin_request(http) : http_refuse(http, 400, error.message);
 }
 
 int http_writeable(struct connection *connection)

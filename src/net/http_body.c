@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "net/chunked.h"
 #include "net/http_request.h"
 
 enum { SHORT = 65536, GOODBYE_MS = 5000, SECOND = 1000 };
@@ -76,6 +77,23 @@ int http_body_await(happn_http *http, size_t expected)
     return asks ? say_go_on(http) : 0;
 }
 
+/* What libwebsockets wants to know: 0, more is to come; or how much of the part lies behind the body, and 1. */
+static int add_chunks(happn_http *http, struct str part)
+{
+    struct str bytes;
+    enum chunked_found found;
+    while ((found = chunked_take(http->chunks, &part, &bytes)) == CHUNKED_PART) {
+        buf_add_str(&http->body, bytes);
+    }
+    if (http->body.status == HAPPN_E_LIMIT) {
+        return http_refuse(http, 413, "the body is too large\n");
+    }
+    if (found == CHUNKED_BROKEN) {
+        return http_refuse(http, 400, "the body's chunks are not in order\n");
+    }
+    return http->body.status != HAPPN_OK ? -1 : found == CHUNKED_END ? (int)part.len + 1 : 0;
+}
+
 int http_body(struct connection *connection, struct str part)
 {
     happn_http *http = connection->http;
@@ -83,6 +101,9 @@ int http_body(struct connection *connection, struct str part)
         return 0;
     }
     http->heard = now_of(http->listener);
+    if (http->chunks != NULL) {
+        return add_chunks(http, part);
+    }
     buf_add_str(&http->body, part);
     return http->body.status == HAPPN_OK ? 0 : -1;
 }

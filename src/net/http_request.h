@@ -30,6 +30,7 @@ struct happn_http {
     /* while its body is read (http_body.c) */
     happn_http *previous_reading, *next_reading;
     int64_t began, heard; /* loop time */
+    struct chunked *chunks; /* NULL: it said how long it is */
     bool is_reading;    /* more of it is to come */
     bool is_leaving;    /* answered; what still comes is thrown away, then the connection ends */
     bool close_after;
@@ -53,6 +54,8 @@ int http_give_locally(happn_http *http);
 
 /* Finds who answers and sends what is there already; what it returns, the callback of lws returns. */
 int http_route(happn_http *http);
+/* Answers with a text, and the connection ends. What it returns, the callback of lws returns. */
+int http_refuse(happn_http *http, int status, const char *text);
 /* Before its body is read: it may be sent, and somebody will read it. False: it is answered, or http_route answers it without. */
 bool http_wants_body(happn_http *http);
 

@@ -172,3 +172,81 @@ test('asking beforehand uses a token once', async (t) => {
   assert.deepEqual(statuses, ['200', '200', '401']);
   await server.stop();
 });
+
+const coded = (method, target, more = '') => `${method} ${target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n${more}\r\n`;
+const last = 'Connection: close\r\n';
+
+test('a body in chunks, however it is cut, and what comes behind it', async (t) => {
+  const server = await start(t, {}, { bodyBytes: 1000000 });
+  const text = coded('POST', '/open/body') + '5\r\nhello\r\n00a;x="y"\r\n0123456789\r\n0\r\nTrailer: z\r\n\r\n' +
+    coded('PUT', '/open/body') + '0\r\n\r\n' + head('POST', '/open/body', 3) + 'abc' + coded('POST', '/open/body', last) + '1\r\na\r\n0\r\n\r\n';
+  for (const size of [text.length, 1, 7, 64]) {
+    const peer = new Peer(server);
+    peer.socket.setNoDelay(true);
+    for (let at = 0; at < text.length; at += size) {
+      peer.say(text.slice(at, at + size));
+      if (size !== text.length) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const bodies = (await peer.closed).split(/HTTP\/1\.1 200 OK\r\n[^]*?\r\n\r\n/).slice(1);
+    assert.deepEqual(bodies, ['15', '0', '3', '1'], `by ${size}`);
+  }
+  const long = `${(100000).toString(16)}\r\n${'x'.repeat(100000)}\r\n`.repeat(10);
+  assert.match(await new Peer(server).say(coded('POST', '/open/body', last) + long + '0\r\n\r\n').closed, /\r\n\r\n1000000$/);
+  await server.stop();
+});
+
+test("clients that do not know the length beforehand, as Node's", async (t) => {
+  const server = await start(t);
+  const answer = await fetch(`http://127.0.0.1:${server.port}/open/body`, {
+    method: 'POST', duplex: 'half', body: new ReadableStream({
+      async start(controller) {
+        for (let i = 0; i < 10; i += 1) {
+          controller.enqueue(new Uint8Array(30000));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        controller.close();
+      },
+    }),
+  });
+  assert.equal(await answer.text(), '300000');
+  await server.stop();
+});
+
+test('chunks that are not in order, too many, or not wanted', async (t) => {
+  const server = await start(t, {}, { bodyBytes: 1000 });
+  const ends = async (text, answer) => {
+    const peer = new Peer(server).say(text);
+    await peer.hears(/\r\n\r\n/);
+    peer.socket.end();
+    assert.match(await peer.closed, answer, text.slice(0, 200));
+    assert.equal(peer.got.match(/HTTP\/1\.1/g).length, 1, 'nothing of a broken body is a request');
+  };
+  const inside = `GET /ping HTTP/1.1\r\nHost: a\r\n\r\n`;
+  await ends(`${coded('POST', '/open/body')}zz\r\n${inside}`, /^HTTP\/1\.1 400 [^]*chunks are not in order\n$/);
+  await ends(`${coded('POST', '/open/body')}1\r\nabc\r\n${inside}`, /^HTTP\/1\.1 400 /);
+  await ends(`${coded('POST', '/open/body')}1\na\n0\n\n${inside}`, /^HTTP\/1\.1 400 /);
+  await ends(`${coded('POST', '/open/body')}3e9\r\n${'x'.repeat(1001)}\r\n0\r\n\r\n${inside}`, /^HTTP\/1\.1 413 /);
+  await ends(coded('POST', '/r/body'), /^HTTP\/1\.1 401 /);
+  await ends(coded('PATCH', '/open/body'), /^HTTP\/1\.1 405 /);
+  await ends(coded('GET', '/ping'), /^HTTP\/1\.1 200 [^]*pong$/);
+  await ends(`POST /open/body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n${inside}`, /^HTTP\/1\.1 501 /);
+  await ends(`POST /open/body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n${inside}`, /^HTTP\/1\.1 (501|400) /);
+  await ends(`POST /open/body HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${inside}`, /^HTTP\/1\.1 400 /);
+  for (const name of ['Content-Length ', 'Transfer-Encoding ', 'Transfer-Encoding\t', 'X Y']) {
+    await ends(`GET /open/body HTTP/1.1\r\nHost: a\r\n${name}: 5\r\n\r\nabcde${inside}`, /^HTTP\/1\.1 400 /);
+  }
+  const asked = new Peer(server).say(coded('POST', '/open/body', asking));
+  await asked.hears(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+  await asked.say('1\r\na\r\n0\r\n\r\n').hears(/\r\n\r\n1$/);
+  asked.socket.destroy();
+  await server.stop();
+});
+
+test('chunks that come a byte at a time end with 408', async (t) => {
+  const server = await start(t, {}, { bodySeconds: 1 });
+  const peer = new Peer(server).say(`${coded('POST', '/open/body')}1;`);
+  const trickle = setInterval(() => peer.say('x'), 20);
+  assert.match(await peer.closed, /^HTTP\/1\.1 408 /);
+  clearInterval(trickle);
+  await server.stop();
+});

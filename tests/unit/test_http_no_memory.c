@@ -210,6 +210,7 @@ static void routes_are_answered(void **state)
 {
     (void)state;
     try_all("POST /echo?a=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 200, "\r\n\r\nhello");
+    try_all("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", 200, "\r\n\r\nhello");
     try_all("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", 200, "4\r\npart\r\n0");
 }
 
