@@ -40,7 +40,7 @@ happn_status json_scan(struct str text, struct json_member *wanted, size_t count
 /* As json_scan, and lists the members inside wanted[of]. */
 happn_status json_scan_parts(struct str text, struct json_member *wanted, size_t count, size_t of, struct json_parts *parts);
 
-/* The functions below take *validated* JSON text. */
+/* The functions below take *validated* JSON text. Of any other they make no sense, but end, and stay within it. */
 
 /* Type of the value, by its first byte that is not white space. JSON_NONE for an unset slice. */
 enum json_type json_type_of(struct str value);

@@ -95,6 +95,9 @@ bool json_next(struct json_iter *it)
         p = skip_blank(p < it->end ? p + 1 : p, it->end);
     }
     const char *end = value_end(p, it->end);
+    if (end == it->at) { /* text that nobody has checked */
+        return false;
+    }
     it->value = json_trim(str_make(p, (size_t)(end - p)));
     it->at = end;
     return true;
@@ -122,7 +125,7 @@ static unsigned hex4(const char *p)
         char c = p[i];
         code = code * 16 + (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
     }
-    return code;
+    return code & 0xffff;
 }
 
 static size_t put_utf8(char *out, unsigned code)
@@ -150,12 +153,12 @@ static size_t put_utf8(char *out, unsigned code)
 }
 
 /* One escaped character: *p is behind the backslash and moves behind the escape. A surrogate without
- * its other half becomes U+FFFD. */
+ * its other half becomes U+FFFD. In text that nobody has checked it may be anything, but ends where the text does. */
 static size_t decode_escape(const char **p, const char *end, char *out)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    char c = *(*p)++;
-    if (c != 'u') {
+    char c = *p < end ? *(*p)++ : '\\';
+    if (c != 'u' || end - *p < 4) {
         const char *found = strchr(from, c);
         out[0] = found != NULL && c != '\0' ? to[found - from] : c;
         return 1;

@@ -2,6 +2,7 @@
 #ifndef HAPPN_SEARCH_DOCUMENT_H
 #define HAPPN_SEARCH_DOCUMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -16,6 +17,7 @@ struct document {
     struct str modified_by; /* user name; not set when nobody is known */
     struct str tag;         /* the name of a snapshot; not set otherwise */
     int64_t rev;
+    bool is_unchecked;      /* `data` comes from a file or a host, and nobody has looked whether it is what it should be */
     struct buf *own;        /* the memory of a long `data`, which who copies the document may take instead; NULL: it must be copied */
 };
 

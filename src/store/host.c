@@ -46,7 +46,8 @@ static struct document document_of(const happn_document *from)
                              .tag = str_of_text(from->tag),
                              .created = from->created,
                              .modified = from->modified,
-                             .rev = from->rev};
+                             .rev = from->rev,
+                             .is_unchecked = true};
 }
 
 /* The host may forget to say why. */

@@ -3,6 +3,8 @@
 #include "store/operation.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "json/scan.h"
 #include "paths/path.h"
 #include "paths/wildcard.h"
 #include "search/search.h"
@@ -64,6 +66,24 @@ struct document *operation_add(struct store_op *op, struct arena *out, size_t *r
     return &op->documents[op->count++];
 }
 
+enum { MOST_CHECKED = 1 << 20 /* of a longer text only the ends are looked at: it would take milliseconds */ };
+
+/* Deeper than clients may send is allowed: a snapshot wraps what it keeps. */
+static bool is_sound(struct str data)
+{
+    bool is_object = data.len >= 2 && data.ptr[0] == '{' && data.ptr[data.len - 1] == '}';
+    return is_object && (data.len > MOST_CHECKED || (json_check(data, NULL) != HAPPN_E_JSON && utf8_is_valid(data)));
+}
+
+happn_status operation_check(struct store_op *op, const struct document *document)
+{
+    if (op->paths_only || !document->is_unchecked || is_sound(json_trim(document->data))) {
+        return HAPPN_OK;
+    }
+    return error_set(&op->error, HAPPN_E_STORE, "the document at %.*s is damaged: what is stored there is no JSON object",
+                     (int)(document->path.len < 300 ? document->path.len : 300), document->path.ptr);
+}
+
 enum { BYTES_OF_ONE = 1024 /* a long document counts as several */ };
 
 struct operation_cursor {
@@ -91,8 +111,15 @@ static bool take(struct operation_cursor *cursor, const struct document *documen
         op->count++;
         return true;
     }
+    cursor->status = operation_check(op, document);
+    if (cursor->status != HAPPN_OK) {
+        return false;
+    }
     struct document *place = operation_add(op, cursor->out, &cursor->room);
-    return place != NULL && operation_copy(op, cursor->out, document, place) && shrink(cursor);
+    if (place == NULL || !operation_copy(op, cursor->out, document, place) || !shrink(cursor)) {
+        cursor->status = operation_no_memory(op);
+    }
+    return cursor->status == HAPPN_OK;
 }
 
 /* The next slice starts directly behind this path: with its NUL it is the next possible text. */
@@ -133,7 +160,6 @@ static bool visit(void *arg, const struct document *document)
         return false;
     }
     if (is_wanted && !take(cursor, document)) {
-        cursor->status = operation_no_memory(op);
         return false;
     }
     if (op->count >= cursor->enough) {
@@ -197,6 +223,10 @@ static happn_status get(struct shelf *shelf, struct store_op *op, struct arena *
     if (op->kind == STORE_COUNT) {
         op->count = op->in_whole ? 1 : search_window(op->search, 1);
         return HAPPN_OK;
+    }
+    status = operation_check(op, &found);
+    if (status != HAPPN_OK) {
+        return status;
     }
     struct document *place = operation_add(op, out, &room);
     bool is_done = place != NULL && operation_copy(op, out, &found, place) &&

@@ -34,6 +34,8 @@ bool operation_concerns(const struct store_op *op, struct str path);
 bool operation_is_bare(const struct store_op *op);
 /* Whether the document is there and meets the criteria. */
 happn_status operation_meets(struct store_op *op, const struct document *document, struct arena *out, bool *matches);
+/* E_STORE when the document's text, which comes from outside, is damaged: before it becomes a result, or a part of what is written. */
+happn_status operation_check(struct store_op *op, const struct document *document);
 /* Copies what the operation wants of a document, or takes it: `from` is not looked at any more. False: out of memory. */
 bool operation_copy(const struct store_op *op, struct arena *out, const struct document *from, struct document *to);
 /* Room for one more in op->documents; NULL: out of memory. */

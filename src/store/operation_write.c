@@ -155,6 +155,9 @@ happn_status operation_write(struct shelf *shelf, struct store_op *op, struct ar
     if (status == HAPPN_OK) {
         status = check_rev(op, &before);
     }
+    if (status == HAPPN_OK && !bare && str_is_set(before.path)) {
+        status = operation_check(op, &before);
+    }
     if (status != HAPPN_OK) {
         return status;
     }

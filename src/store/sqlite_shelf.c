@@ -87,6 +87,7 @@ static happn_status read_columns(struct sqlite_file *file, sqlite3_stmt *row, in
     out->modified_by = column(row, at + 2);
     out->tag = column(row, at + 3);
     out->rev = sqlite3_column_int64(row, at + 4);
+    out->is_unchecked = !bare;
     if (bare) {
         note_length(file, sqlite3_column_int64(row, at + 5));
         return HAPPN_OK;

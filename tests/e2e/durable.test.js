@@ -69,3 +69,31 @@ test('a second server on the same file is refused, with the reason', async () =>
   await server.stop();
   fs.rmSync(folder, { recursive: true });
 });
+
+test('files that may not grow are a clear error for who writes, and the server goes on', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-'));
+  const args = ['--file', path.join(folder, 'documents.db')];
+  const server = await Server.start(args, { fileBlocks: 2048 }); // a megabyte
+  const client = await Client.connect('13', server.port);
+  const text = 'x'.repeat(10000);
+  let stored = 0;
+  let refusal;
+  for (; !refusal && stored < 1000; stored += refusal ? 0 : 1) {
+    await client.set(`/grow/${stored}`, { n: stored, text }).catch((error) => { refusal = error; });
+  }
+  assert.match(refusal.message, /the store failed/);
+  assert.equal(refusal.name, 'StoreFailed');
+  assert.ok(stored > 30);
+  assert.equal((await client.get('/grow/*')).length, stored);
+  assert.equal((await client.get('/grow/0')).n, 0);
+  assert.equal((await client.get(`/grow/${stored}`)), null);
+  await client.disconnect();
+  await server.stop();
+  const again = await Server.start(args);
+  const reader = await Client.connect('13', again.port);
+  assert.equal((await reader.get('/grow/*')).length, stored);
+  await reader.set('/grow/more', { n: 1 });
+  await reader.disconnect();
+  await again.stop();
+  fs.rmSync(folder, { recursive: true });
+});

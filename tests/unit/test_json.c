@@ -279,6 +279,47 @@ static void numbers_are_read_exactly(void **state)
     }
 }
 
+/* What stands in a file may be anything. Reading it ends, within the text; what comes out is of no use, and nobody says it were. */
+static void read_all(struct str text, int depth)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    size_t steps = 0;
+    for (struct json_iter it = json_iter(text); json_next(&it); steps++) {
+        assert_true(steps <= text.len);
+        (void)json_text_is(it.key, STR_LIT("name"));
+        (void)json_string(&arena, it.value);
+        (void)json_number(it.value, 0);
+        if (depth < 4) {
+            read_all(it.value, depth + 1);
+        }
+    }
+    arena_fini(&arena);
+}
+
+static void unchecked_text_is_read_to_its_end(void **state)
+{
+    (void)state;
+    static const char *const some[] = {"[1}2]", "{]", "{\"a\":1]2}", "[[}]]", "{\"\\\"}", "[\"\\u00\"]", "[\"\\ud800\\u\"]", "{\"a\\u12\"}", "\"\\", "[\"\\u\"", "{:}",
+                                       "{,}", "[,,]", "{\"a\"}", "{\"a\":}", "}{", "]["};
+    static const char bytes[] = "{}[]\",:\\ud8 1e-";
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        char *exact = malloc(strlen(some[i])); /* the sanitizer sees who reads beyond it */
+        memcpy(exact, some[i], strlen(some[i]));
+        read_all(str_make(exact, strlen(some[i])), 0);
+        free(exact);
+    }
+    for (int i = 0; i < 200000; i++) {
+        size_t len = draw(24);
+        char *exact = malloc(len + (len == 0));
+        for (size_t at = 0; at < len; at++) {
+            exact[at] = bytes[draw(sizeof bytes - 1)];
+        }
+        read_all(str_make(exact, len), 0);
+        free(exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +328,7 @@ int main(void)
         cmocka_unit_test(members_of_a_member),        cmocka_unit_test(strings_there_and_back),
         cmocka_unit_test(merges_are_shallow),     cmocka_unit_test(splices_one_member),
         cmocka_unit_test(skipping_ends_where_the_value_does), cmocka_unit_test(skipping_never_leaves_the_text),
+        cmocka_unit_test(unchecked_text_is_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

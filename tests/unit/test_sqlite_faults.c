@@ -2,8 +2,12 @@
 #include "store_fixture.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "base/utf8.h"
+#include "json/scan.h"
+#include "search/search.h"
 #include "test_disk.h"
 
 static struct store_fixture fixture;
@@ -279,6 +283,323 @@ static void any_call_of_the_disk_may_fail(void **state)
     assert_true(fixture_is_intact(fixture.file));
 }
 
+/* ---- each allocation of SQLite fails once; with an index one write is several statements */
+
+static sqlite3_mem_methods system_memory;
+static atomic_int allocations_left; /* 0: all succeed; down from the number that is set to it the last `streak` fail */
+static int streak = 1;
+
+static bool is_refused(void)
+{
+    int left = atomic_load(&allocations_left);
+    while (left > 0 && !atomic_compare_exchange_weak(&allocations_left, &left, left - 1)) {
+    }
+    return left > 0 && left <= streak;
+}
+
+static void *allocate(int size)
+{
+    return is_refused() ? NULL : system_memory.xMalloc(size);
+}
+
+static void *reallocate(void *ptr, int size)
+{
+    return is_refused() ? NULL : system_memory.xRealloc(ptr, size);
+}
+
+static void refuse_memory_sometimes(void)
+{
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &system_memory), SQLITE_OK);
+    sqlite3_mem_methods mine = system_memory;
+    mine.xMalloc = allocate;
+    mine.xRealloc = reallocate;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &mine), SQLITE_OK);
+}
+
+static struct store_op *ask(const char *criteria)
+{
+    struct store_op *op = arena_alloc(&fixture.arena, sizeof *op);
+    *op = fixture_op(&fixture, STORE_FIND, "/i/*", NULL);
+    struct search_text text = {.criteria = str_of(criteria)};
+    struct search *search;
+    assert_int_equal(search_compile(&fixture.arena, &text, &search, &op->error), HAPPN_OK);
+    op->search = search;
+    fixture_run(&fixture, op);
+    return op;
+}
+
+/* By the index, and along all documents, the same is found. */
+static void check_index(int n)
+{
+    char by_index[64], by_hand[96];
+    snprintf(by_index, sizeof by_index, "{\"n\":%d}", n);
+    snprintf(by_hand, sizeof by_hand, "{\"$or\":[{\"n\":%d},{\"none\":1}]}", n);
+    struct store_op *indexed = ask(by_index), *walked = ask(by_hand);
+    assert_int_equal(indexed->status, HAPPN_OK);
+    assert_true(str_is(indexed->index, "n"));
+    assert_int_equal(walked->status, HAPPN_OK);
+    assert_false(str_is_set(walked->index));
+    assert_int_equal(indexed->count, walked->count);
+}
+
+enum { INDEXED = 4 };
+static int numbers[INDEXED]; /* what is acknowledged; 0: nothing is there */
+
+static void change_indexed(int n)
+{
+    static const enum store_kind kinds[INDEXED] = {STORE_SET, STORE_MERGE, STORE_SET, STORE_MERGE};
+    struct store_op *ops[INDEXED];
+    char data[64];
+    snprintf(data, sizeof data, "{\"n\":%d,\"m\":[%d,%d,3]}", n, n, n + 1);
+    for (int i = 0; i < INDEXED; i++) {
+        char path[16];
+        snprintf(path, sizeof path, "/i/%d", i);
+        ops[i] = start(kinds[i], path, data);
+    }
+    struct store_op *removal = start(STORE_REMOVE, n % 2 == 0 ? "/i/*" : "/i/1", NULL);
+    fixture_wait(&fixture, removal);
+    for (int i = 0; i < INDEXED; i++) {
+        assert_true(ops[i]->status == HAPPN_OK || ops[i]->status == HAPPN_E_STORE || ops[i]->status == HAPPN_E_MEMORY);
+        numbers[i] = ops[i]->status == HAPPN_OK ? n : numbers[i];
+        bool is_meant = n % 2 == 0 || i == 1;
+        numbers[i] = removal->status == HAPPN_OK && is_meant ? 0 : numbers[i];
+    }
+}
+
+static void check_indexed(void)
+{
+    struct store_op *all = run(STORE_FIND, "/i/*", NULL);
+    size_t count = 0;
+    assert_int_equal(all->status, HAPPN_OK);
+    for (int i = 0; i < INDEXED; i++) {
+        char data[32];
+        if (numbers[i] == 0) {
+            continue;
+        }
+        snprintf(data, sizeof data, "{\"n\":%d,", numbers[i]);
+        assert_true(count < all->count);
+        if (!str_starts(all->documents[count].data, str_of(data))) {
+            fail_msg("/i/%d is %.*s, acknowledged was %s", i, (int)all->documents[count].data.len, all->documents[count].data.ptr, data);
+        }
+        count++;
+    }
+    assert_int_equal(all->count, count);
+}
+
+static void run_out_of_memory(int refusals)
+{
+    static const struct str names[] = {{"n", 1}, {"m", 1}};
+    struct sqlite_options options = {.sync = false, .indexes = names, .index_count = 2, .cache_bytes = 64 << 10, .checkpoint_pages = 10};
+    happn_error error;
+    int failures = 0;
+    bool has_failed = true;
+    streak = refusals;
+    assert_int_equal(fixture_open_sqlite(&fixture, &options, &error), HAPPN_OK);
+    for (int n = 1; has_failed; n++) {
+        atomic_store(&allocations_left, n + refusals - 1);
+        for (int i = 0; i < 4; i++) {
+            change_indexed(n * 10 + i);
+        }
+        has_failed = atomic_load(&allocations_left) < refusals;
+        failures += has_failed;
+        atomic_store(&allocations_left, 0);
+        check_indexed();
+        for (int i = 0; i < 4; i++) {
+            check_index(n * 10 + i);
+        }
+    }
+    streak = 1;
+    assert_true(failures > 20);
+    fixture_close(&fixture);
+    assert_int_equal(fixture_open_sqlite(&fixture, &options, &error), HAPPN_OK);
+    check_indexed();
+    fixture_close(&fixture);
+    assert_true(fixture_is_intact(fixture.file));
+}
+
+static void sqlites_memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    memset(numbers, 0, sizeof numbers);
+    run_out_of_memory(1);
+    run_out_of_memory(4);
+    run_out_of_memory(40);
+}
+
+/* What fails to open says so, and opens the next time. */
+static void sqlites_memory_may_run_out_in_opening(void **state)
+{
+    (void)state;
+    static const struct str names[] = {{"n", 1}};
+    struct sqlite_options options = {.indexes = names, .index_count = 1};
+    happn_error error;
+    bool is_open = false;
+    int failures = 0;
+    for (int n = 1; !is_open; n++) {
+        atomic_store(&allocations_left, n);
+        is_open = fixture_open_sqlite(&fixture, &options, &error) == HAPPN_OK && atomic_load(&allocations_left) != 0;
+        atomic_store(&allocations_left, 0);
+        if (fixture.provider != NULL && !is_open) {
+            fixture_close(&fixture); /* it could do without */
+        }
+        failures += !is_open;
+        assert_true(is_open || fixture.provider == NULL);
+    }
+    assert_true(failures > 20);
+    assert_int_equal(run(STORE_SET, "/i/1", "{\"n\":1}")->status, HAPPN_OK);
+    check_index(1);
+}
+
+/* ---- texts that nobody has checked: a broken disk, or somebody with a tool, may leave anything */
+
+static uint64_t seed = 88172645463325252u;
+
+static size_t draw(size_t below)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (size_t)(seed >> 20) % below;
+}
+
+/* Some JSON with its bytes changed, cut or doubled. */
+static size_t garble(char *out, size_t size)
+{
+    static const char *const texts[] = {"{\"n\":1,\"text\":\"a\\u00e9b\\n\",\"list\":[1,{\"x\":[true,null]},\"z\"],\"deep\":{\"a\":{\"b\":-1.5e3}}}",
+                                        "{\"$counters\":1}", "[1,2,3]", "\"text\"", "{}", "{\"value\":12}", "{\"n\":{\"value\":1,\"gauge\":\"n\"}}", ""};
+    static const char bytes[] = "{}[]\",:\\u0\"e-. \n\x01\xc3\xff";
+    size_t len = (size_t)snprintf(out, size, "%s", texts[draw(sizeof texts / sizeof texts[0])]);
+    for (size_t changes = 1 + draw(3); changes > 0 && len > 0; changes--) {
+        size_t at = draw(len);
+        switch (draw(4)) {
+        case 0:
+            len = at;
+            break;
+        case 1:
+            memmove(out + at, out + at + 1, len - at - 1);
+            len--;
+            break;
+        default:
+            out[at] = bytes[draw(sizeof bytes - 1)];
+        }
+    }
+    return len;
+}
+
+static void put_garbage(sqlite3 *db, const char *path)
+{
+    char text[256];
+    size_t len = garble(text, sizeof text);
+    char *exact = malloc(len + 1); /* so that the sanitizer sees who reads beyond it */
+    memcpy(exact, text, len);
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_prepare_v2(db, "UPDATE documents SET data = ?2 WHERE path = ?1", -1, &statement, NULL), SQLITE_OK);
+    sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, exact, (int)len, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(statement), SQLITE_DONE);
+    sqlite3_finalize(statement);
+    free(exact);
+}
+
+/* Whatever is answered is JSON, or a clear word. */
+static void expect_sound(const struct store_op *op)
+{
+    if (op->status != HAPPN_OK) {
+        assert_int_equal(op->status, op->kind == STORE_INCREMENT && op->status != HAPPN_E_STORE ? HAPPN_E_REFUSED : HAPPN_E_STORE);
+        assert_true(op->status == HAPPN_E_REFUSED || strstr(op->error.message, "is damaged") != NULL);
+        return;
+    }
+    for (size_t i = 0; i < op->count; i++) {
+        assert_int_equal(json_check(op->documents[i].data, NULL), HAPPN_OK);
+        assert_true(utf8_is_valid(op->documents[i].data));
+    }
+}
+
+static void search_garbage(void)
+{
+    static const struct {
+        const char *criteria, *fields, *sort;
+    } searches[] = {{"{\"n\":1}", NULL, NULL},
+                    {"{\"deep.a.b\":{\"$lt\":0}}", "{\"deep.a\":1}", "{\"n\":1}"},
+                    {"{\"text\":{\"$regex\":\"a.*b\"}}", "{\"list\":0}", NULL},
+                    {"{\"list.x\":{\"$exists\":true}}", NULL, "{\"deep.a.b\":-1,\"text\":1}"},
+                    {"{\"list\":{\"$in\":[1,\"z\",null]}}", NULL, NULL},
+                    {NULL, "{\"text\":1}", "{\"list\":1}"}};
+    for (size_t i = 0; i < sizeof searches / sizeof searches[0]; i++) {
+        struct store_op *op = arena_alloc(&fixture.arena, sizeof *op);
+        *op = fixture_op(&fixture, i % 2 == 0 ? STORE_FIND : STORE_COUNT, "/g/*", NULL);
+        struct search_text text = {.criteria = searches[i].criteria != NULL ? str_of(searches[i].criteria) : STR_NONE,
+                                   .fields = searches[i].fields != NULL ? str_of(searches[i].fields) : STR_NONE,
+                                   .sort = searches[i].sort != NULL ? str_of(searches[i].sort) : STR_NONE};
+        struct search *search;
+        assert_int_equal(search_compile(&fixture.arena, &text, &search, &op->error), HAPPN_OK);
+        op->search = search;
+        op->kind = STORE_FIND;
+        fixture_run(&fixture, op);
+        expect_sound(op);
+    }
+}
+
+static void work_on_garbage(const char *path)
+{
+    struct store_op *get = run(STORE_GET, path, NULL);
+    expect_sound(get);
+    assert_true(get->status == HAPPN_OK || strstr(get->error.message, path) != NULL);
+    assert_int_equal(run(STORE_COUNT, path, NULL)->status, HAPPN_OK);
+    struct store_op count = fixture_op(&fixture, STORE_INCREMENT, path, NULL);
+    count.field = STR_LIT("n"), count.by = STR_LIT("1");
+    struct store_op tag = fixture_op(&fixture, STORE_TAG, path, NULL);
+    tag.target = STR_LIT("/tags/1"), tag.tag = STR_LIT("t");
+    fixture_run(&fixture, &tag);
+    switch (draw(4)) {
+    case 0:
+        fixture_run(&fixture, &count);
+        expect_sound(&count);
+        break;
+    case 1:
+        expect_sound(run(STORE_MERGE, path, "{\"n\":2,\"more\":[1]}"));
+        break;
+    case 2:
+        assert_int_equal(run(STORE_REMOVE, path, NULL)->removed, 1);
+        break;
+    default:
+        assert_int_equal(run(STORE_SET, path, "{\"n\":1}")->status, HAPPN_OK);
+    }
+}
+
+static void texts_that_are_no_json_do_no_harm(void **state)
+{
+    (void)state;
+    static const struct str names[] = {{"n", 1}, {"list.x", 6}, {"deep.a.b", 8}};
+    happn_error error;
+    for (int round = 0; round < 60; round++) {
+        struct sqlite_options options = {.indexes = names, .index_count = round % 3 == 0 ? 0 : 1 + (size_t)round % 3};
+        assert_int_equal(fixture_open_sqlite(&fixture, &options, &error), HAPPN_OK);
+        search_garbage();
+        for (int i = 0; i < 20; i++) {
+            char path[16];
+            snprintf(path, sizeof path, "/g/%d", i);
+            run(STORE_SET, path, "{}");
+        }
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(fixture.file, &db), SQLITE_OK);
+        for (int i = 0; i < 20; i++) {
+            char path[16];
+            snprintf(path, sizeof path, "/g/%d", i);
+            put_garbage(db, path);
+        }
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        search_garbage();
+        for (int i = 0; i < 10; i++) {
+            char path[16];
+            snprintf(path, sizeof path, "/g/%d", i);
+            work_on_garbage(path);
+        }
+        search_garbage();
+        fixture_close(&fixture);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -289,6 +610,10 @@ int main(void)
         TEST(a_full_disk_can_still_be_written_over),
         TEST(who_only_reads_is_answered_while_nobody_can_write),
         TEST(any_call_of_the_disk_may_fail),
+        TEST(sqlites_memory_may_run_out_anywhere),
+        TEST(sqlites_memory_may_run_out_in_opening),
+        TEST(texts_that_are_no_json_do_no_harm),
     };
+    refuse_memory_sometimes();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,10 @@ const readline = require('node:readline');
 const program = process.env.HAPPN_PROGRAM || `${__dirname}/../../../build/asan/happn`;
 
 class Server {
-  /** Starts and resolves when it listens. args: of `happn serve`. */
+  /** Starts and resolves when it listens. args: of `happn serve`; options.fileBlocks: no file may be longer, in units of 512 bytes. */
   static async start(args = [], options = {}) {
     const server = new Server();
+    server.fileBlocks = options.fileBlocks;
     server.args = ['serve', '--host', '127.0.0.1', '--port', String(options.port || 0), ...args];
     await server.launch();
     return server;
@@ -17,7 +18,9 @@ class Server {
 
   async launch() {
     this.log = [];
-    this.child = spawn(program, this.args, { stdio: ['ignore', 'inherit', 'pipe'] });
+    const limited = ['-c', 'ulimit -f "$1"; shift; exec "$@"', 'sh', String(this.fileBlocks), program, ...this.args];
+    const [command, args] = this.fileBlocks ? ['sh', limited] : [program, this.args];
+    this.child = spawn(command, args, { stdio: ['ignore', 'inherit', 'pipe'] });
     this.exited = once(this.child, 'exit');
     this.waiters = [];
     const lines = readline.createInterface({ input: this.child.stderr });
