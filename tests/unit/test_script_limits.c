@@ -131,6 +131,11 @@ static void work_in_c_is_measured(void **state)
         "if #keep == 0 then for i = 1, 100000 do keep[i] = i end end; while true do table.insert(keep, 1, 1); table.remove(keep, 1) end",
         "local t = {}; for i = 1, 400000 do t[i] = i * 7919 % 1000003 end; while true do table.sort(t); t[1], t[9] = t[9], t[1] end",
         "local a, b = ('x'):rep(8 << 20), ('x'):rep(8 << 20); while true do local _ = a == b end",
+        "local a, b = ('\\0'):rep(8 << 20), ('\\0'):rep(8 << 20); while true do local _ = a < b end",
+        "local a = '0x' .. ('f'):rep((8 << 20) - 2); while true do pcall(function() return a + 1 end) end",
+        "local k = {} for i = 1, 50000 do k[i] = {} end table.sort(k, function(a, b) return tostring(a) < tostring(b) end)\n"
+        "local weak = setmetatable({}, { __mode = 'k' }) for i = 1, 49999 do weak[k[i * 7919 % 50000 + 1]] = k[(i + 1) * 7919 % 50000 + 1] end\n"
+        "local first = k[7920] k = nil while true do local _ = { {}, {} } end",
         "local dates = ('%n'):rep(4 << 20 - 1); while true do os.date(dates) end",
         "local format = ('i4'):rep(4 << 20 - 1); while true do pcall(string.packsize, format) end",
         "local digits = ('z'):rep(8 << 20); while true do tonumber(digits, 36) end",
