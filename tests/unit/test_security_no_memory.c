@@ -67,11 +67,12 @@ static void await(void)
     answers = 0;
 }
 
+static const struct security_settings settings = {.name = STR_LIT("here"), .admin_password = STR_LIT("secret"), .iterations = 1,
+                                                  .keeps_permissions = true, .lockout_is_off = true};
+
 static int set_up(void **state)
 {
     (void)state;
-    struct security_settings settings = {.name = STR_LIT("here"), .admin_password = STR_LIT("secret"), .iterations = 1, .keeps_permissions = true,
-                                         .lockout_is_off = true};
     happn_error error;
     assert_int_equal(loop_init(&loop, NULL), HAPPN_OK);
     stores = datastores_new(&loop, NULL);
@@ -290,6 +291,43 @@ static void a_prohibition_is_not_forgotten(void **state)
     assert_true(may_get("/a/open"));
 }
 
+static void start_again(struct security **other)
+{
+    happn_error error = {0};
+    *other = NULL;
+    status = security_new(&loop, &allocator, NULL, stores, &settings, other, &error);
+    if (status == HAPPN_OK) {
+        security_load(*other, take_status, NULL);
+        await();
+    }
+}
+
+/* A start either fails or has what is stored: nothing is made anew for want of memory to read it. */
+static void a_start_does_not_replace_what_it_cannot_read(void **state)
+{
+    (void)state;
+    assert_true(security_is_revoked(security, STR_LIT("8a3b-session")));
+    bool is_over = false;
+    for (int n = 0; !is_over; n++) {
+        struct security *other;
+        left = n;
+        has_failed = false;
+        is_rare = true;
+        start_again(&other);
+        left = -1;
+        is_over = !has_failed;
+        if (status == HAPPN_OK) {
+            assert_string_equal(other->secrets[0].id, security->secrets[0].id);
+            assert_true(str_equal(other->public_key, security->public_key));
+            assert_true(security_is_revoked(other, STR_LIT("8a3b-session")));
+            assert_non_null(directory_user(&other->directory, STR_LIT("p")));
+        }
+        security_free(other);
+    }
+    is_rare = false;
+    assert_int_equal(status, HAPPN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +336,7 @@ int main(void)
         cmocka_unit_test(revocations),
         cmocka_unit_test(a_token_stays_revoked),
         cmocka_unit_test(a_prohibition_is_not_forgotten),
+        cmocka_unit_test(a_start_does_not_replace_what_it_cannot_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -133,7 +133,10 @@ class _Hub:
                 if not future.done():
                     future.set_exception(errors.make(-11, None, "already closed"))
             for handler in list(self.handlers.values()):
-                handler(_END, -11, "{}", "null")
+                try:
+                    handler(_END, -11, "{}", "null")
+                except Exception as error:  # as in drain; the mailbox is closed all the same
+                    self.loop.call_exception_handler({"message": "a happn handler failed", "exception": error})
         self.waiting.clear()
         self.handlers.clear()
         return mailbox

@@ -121,6 +121,24 @@ class Verbs(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await self.client.get_paths("/z*"), [])
         self.assertEqual(await self.client.set("/z", "a\0b"), {"value": "a\0b"})
 
+    async def test_closing_goes_on_when_a_handler_fails(self):
+        failures = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context["exception"]))
+        service = await happn.Service({"port": 0}).start()
+        client = await service.client().open()
+
+        def told(error, report):
+            raise RuntimeError("the program's own")
+
+        waits = asyncio.ensure_future(client.set("/r", 1, consistency=3, on_published=told))
+        await asyncio.sleep(0)  # asked, not answered
+        await service.close()
+        self.assertEqual([str(failure) for failure in failures], ["the program's own"])
+        with self.assertRaises(happn.Closed):
+            await waits
+        with self.assertRaises(ConnectionError):
+            await happn.connect(port=service.port).open()
+
     async def test_initial_values(self):
         await self.client.set("/i/1", {"n": 1})
         subscription = await self.client.on("/i/*", initialCallback=True)
