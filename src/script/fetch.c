@@ -445,9 +445,10 @@ static uint64_t option_timeout(lua_State *L)
 
 static lua_Integer option_number(lua_State *L, const char *name, lua_Integer fallback, lua_Integer most)
 {
-    lua_Integer value = option(L, name, LUA_TNUMBER) == LUA_TNIL ? fallback : luaL_checkinteger(L, -1);
-    if (value < 0 || value > most) {
-        luaL_error(L, "happn.http: %s is between 0 and %d", name, (int)most);
+    int is_whole = 1;
+    lua_Integer value = option(L, name, LUA_TNUMBER) == LUA_TNIL ? fallback : lua_tointegerx(L, -1, &is_whole);
+    if (!is_whole || value < 0 || value > most) {
+        luaL_error(L, "happn.http: %s is a whole number between 0 and %d", name, (int)most);
     }
     return value;
 }

@@ -310,7 +310,7 @@ test('scripts ask other servers, wait for the answer without holding up anybody,
       ["GET /wrong"] = function(req)
         local wrong = { round = { url = "${base}/round" }, large = { url = "${base}/large", max = 1000 }, late = { url = "${base}/slow", timeout = "50ms" }, file = { url = "file:///etc/passwd" },
           refused = { url = "http://127.0.0.1:1/" }, name = { url = "http://no such host/" }, header = { url = "${base}/echo", headers = { a = "b\\r\\nc: d" } }, method = { url = "${base}", method = "G ET" },
-          option = { url = "${base}", methd = "GET" }, none = {} }
+          option = { url = "${base}", methd = "GET" }, none = {}, half = { url = "${base}", max = 1.5 } }
         local ok, e = pcall(happn.http.request, wrong[req.query.what])
         return { ok = ok, e = type(e) == "table" and e.name .. ": " .. e.message or e }
       end,
@@ -341,7 +341,7 @@ test('scripts ask other servers, wait for the answer without holding up anybody,
   assert.deepEqual(await slow, { body: 'at last' });
   for (const [what, says] of Object.entries({
     round: /redirects/, large: /the answer is too large/, late: /timed out/i, file: /Protocol "file" (not supported|disabled)/i, refused: /HttpError: GET http:\/\/127.0.0.1:1\/: .*(refused|connect)/i,
-    name: /HttpError/, header: /without line breaks/, method: /a method is a word/, option: /there is no option methd/, none: /url is missing/,
+    name: /HttpError/, header: /without line breaks/, method: /a method is a word/, option: /there is no option methd/, none: /url is missing/, half: /happn.http: max is a whole number between 0 and \d+$/,
   })) {
     const answer = await get(`wrong?what=${what}`);
     assert.equal(answer.ok, false, what);
