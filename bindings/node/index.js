@@ -396,10 +396,10 @@ class Client {
   /** disconnect([{ revokeToken }], [callback]) */
   disconnect(options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
-    const revoked = options && options.revokeToken ? this.revokeToken() : Promise.resolve();
-    const closed = revoked.then(() => this.ask('happn_mb_client_close'))
-      .catch((error) => { if (error.status !== -11) throw error; })
-      .then(() => { if (this.ownsHub) this.hub.close(); });
+    const ignoreClosed = (error) => { if (error.status !== -11) throw error; };
+    const close = () => this.ask('happn_mb_client_close').catch(ignoreClosed).then(() => { if (this.ownsHub) this.hub.close(); });
+    const revoked = options && options.revokeToken ? this.revokeToken().catch(ignoreClosed) : Promise.resolve();
+    const closed = revoked.then(close, (error) => close().then(() => { throw error; }));
     return deliver(closed, callback);
   }
 }

@@ -86,6 +86,14 @@ test('a subscription with a count is gone when that is used up', () => withClien
   await assert.rejects(client.off(two + 1000), { status: -11 });
 }));
 
+test('disconnect closes also when the token cannot be revoked', async () => {
+  const service = await happn.service.create({ port: 0 });
+  const client = await happn.connect({ port: service.port });
+  await assert.rejects(client.disconnect({ revokeToken: true }), /Not Secure/);
+  await assert.rejects(client.get('/a'), { status: -11 });
+  await service.stop();
+});
+
 test('a path does not end at a NUL', () => withClient(async (client) => {
   for (const name of ['set', 'get', 'remove', 'getPaths']) await assert.rejects(client[name]('/z\0b', 1), { name: 'BadPath', status: -7, message: /NUL/ });
   await assert.rejects(client.on('/z\0b', () => {}), { status: -7 });
