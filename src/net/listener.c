@@ -45,6 +45,16 @@ static void free_connection(struct connection *connection)
     }
 }
 
+/* To libwebsockets a CONNECT is the end of HTTP, and the connection one without any limits. */
+static int refuse_connect(struct lws *wsi)
+{
+    static const char text[] = "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    unsigned char out[LWS_PRE + sizeof text];
+    memcpy(out + LWS_PRE, text, sizeof text);
+    (void)!lws_write(wsi, out + LWS_PRE, sizeof text - 1, LWS_WRITE_RAW);
+    return -1;
+}
+
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
     struct connection *connection = user;
@@ -67,6 +77,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         return tls_set_up(listener_of(wsi), user);
+    case LWS_CALLBACK_RAW_ADOPT:
+        return refuse_connect(wsi);
     case LWS_CALLBACK_HTTP:
         return http_request(listener_of(wsi), wsi, connection, str_make(in, len));
     case LWS_CALLBACK_HTTP_BODY:
@@ -136,6 +148,7 @@ static happn_status open_context(struct listener *listener, happn_error *error)
     if (listener->context != NULL) {
         listener->vhost = lws_create_vhost(listener->context, &info);
     }
+    lws_set_log_level(0, NULL); /* it would write to stderr what any client can make it say */
     if (listener->vhost == NULL) {
         return error_set(error, HAPPN_E_MEMORY, "libwebsockets could not be started");
     }

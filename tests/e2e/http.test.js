@@ -91,8 +91,13 @@ test('requests that are not well get a status and end', async () => {
   assert.match(await raw('POST /echo/body HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n'), /^HTTP\/1\.1 413/);
   assert.match(await raw('POST /echo/body HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\n\r\n'), /^HTTP\/1\.1 400/);
   assert.doesNotMatch(await raw('GET /echo/inject HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /\r\nset-cookie/i);
+  assert.match(await raw('CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 405/);
   await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n');
   await raw(`GET /${'x'.repeat(100000)} HTTP/1.1\r\n\r\n`).catch(() => '');
+  for (const head of [`/ping HTTP/1.1\r\nX: ${'x'.repeat(20000)}`, `/ping?${'x'.repeat(20000)} HTTP/1.1`, `/${'x'.repeat(20000)} HTTP/1.1`, `/ping HTTP/1.1\r\nCookie: ${'x'.repeat(9000)}`]) {
+    assert.match(await raw(`GET ${head}\r\nHost: a\r\n\r\n`), /^HTTP\/1\.1 431 /, head.slice(0, 40));
+  }
+  assert.equal(server.log.filter((line) => !/^\d{4}-/.test(line)).join(), '', 'every line is the log\'s own');
   assert.equal(await (await fetch(url('/ping'))).text(), 'pong');
 });
 
