@@ -2,8 +2,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-static const char *skip_space(const char *p, const char *end)
+static inline const char *skip_space(const char *p, const char *end)
 {
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) {
         p++;
@@ -38,9 +41,21 @@ static const char *scan_escape(const char *p, const char *end)
     }
 }
 
-/* How many of the next bytes, up to eight, are neither a quote nor a backslash nor a control character. Reads eight bytes; the lowest
- * bit that is found is exact, those above it may be false. */
-static size_t count_plain(const char *p)
+enum { STEP = 16 };
+
+/* How many of the next STEP bytes are neither a quote nor a backslash nor a control character; STEP: all. */
+#ifdef __SSE2__
+static inline size_t count_plain(const char *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    unsigned hits = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+    return hits == 0 ? STEP : (size_t)__builtin_ctz(hits);
+}
+#else
+/* The lowest bit that is found is exact, those above it may be false. */
+static inline size_t count_plain_8(const char *p)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     uint64_t word;
@@ -51,14 +66,21 @@ static size_t count_plain(const char *p)
     return hits == 0 ? 8 : (size_t)__builtin_ctzll(hits) / 8;
 }
 
+static inline size_t count_plain(const char *p)
+{
+    size_t plain = count_plain_8(p);
+    return plain == 8 ? 8 + count_plain_8(p + 8) : plain;
+}
+#endif
+
 /* p is at the opening quote; returns what follows the closing one or NULL. */
-static const char *scan_string(const char *p, const char *end)
+static const char *scan_string(const char *p, const char *end, bool *has_escapes)
 {
     for (p++; p < end;) {
-        if (end - p >= 8) {
+        if (end - p >= STEP) {
             size_t plain = count_plain(p);
             p += plain;
-            if (plain == 8) {
+            if (plain == STEP) {
                 continue;
             }
         }
@@ -67,6 +89,7 @@ static const char *scan_string(const char *p, const char *end)
             return p + 1;
         }
         if (c == '\\') {
+            *has_escapes = true;
             p = scan_escape(p + 1, end);
             if (p == NULL) {
                 return NULL;
@@ -137,9 +160,10 @@ static const char *scan_word(const char *p, const char *end, struct str word)
 
 static const char *scan_scalar(const char *p, const char *end, happn_status *status)
 {
+    bool has_escapes;
     switch (*p) {
     case '"':
-        return scan_string(p, end);
+        return scan_string(p, end, &has_escapes);
     case 't':
         return scan_word(p, end, STR_LIT("true"));
     case 'f':
@@ -184,9 +208,8 @@ static bool push(struct scan *scan, bool object)
     return true;
 }
 
-static struct json_member *find_wanted(struct scan *scan, struct str key)
+static struct json_member *find_wanted(struct scan *scan, struct str key, bool has_escapes)
 {
-    bool has_escapes = str_has(key, '\\');
     for (size_t i = 0; i < scan->count; i++) {
         struct str name = scan->wanted[i].name;
         if (has_escapes ? json_text_is(key, name) : str_equal(key, name)) {
@@ -196,9 +219,9 @@ static struct json_member *find_wanted(struct scan *scan, struct str key)
     return NULL;
 }
 
-static void begin_member(struct scan *scan, struct str key)
+static void begin_member(struct scan *scan, struct str key, bool has_escapes)
 {
-    scan->current = find_wanted(scan, key);
+    scan->current = find_wanted(scan, key, has_escapes);
     if (scan->current != NULL && scan->current == scan->whole) {
         scan->parts->object = STR_NONE; /* of a doubled name the last wins */
         scan->parts->count = 0;
@@ -244,13 +267,14 @@ static const char *scan_key(struct scan *scan, const char *p)
     if (p >= scan->end || *p != '"') {
         return NULL;
     }
-    const char *after = scan_string(p, scan->end);
+    bool has_escapes = false;
+    const char *after = scan_string(p, scan->end, &has_escapes);
     if (after == NULL) {
         return NULL;
     }
     struct str key = str_make(p + 1, (size_t)(after - p) - 2);
     if (scan->depth == 1 && scan->count != 0) {
-        begin_member(scan, key);
+        begin_member(scan, key, has_escapes);
     }
     p = skip_space(after, scan->end);
     if (p >= scan->end || *p != ':') {

@@ -99,10 +99,9 @@ static void fill(struct request *request, const struct json_member *members)
 
 static void name_members(struct json_member members[MEMBERS])
 {
-    static const char *const names[MEMBERS] = {"action", "eventId", "path", "data", "sessionId", "options"};
-    for (int i = 0; i < MEMBERS; i++) {
-        members[i] = (struct json_member){str_of(names[i]), STR_NONE};
-    }
+    static const struct json_member named[MEMBERS] = {{STR_LIT("action"), {NULL, 0}}, {STR_LIT("eventId"), {NULL, 0}},   {STR_LIT("path"), {NULL, 0}},
+                                                      {STR_LIT("data"), {NULL, 0}},   {STR_LIT("sessionId"), {NULL, 0}}, {STR_LIT("options"), {NULL, 0}}};
+    memcpy(members, named, sizeof named);
 }
 
 /* Text that cannot be named is not answered, only counted. */
