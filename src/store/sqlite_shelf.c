@@ -338,13 +338,24 @@ static happn_status group_end(struct shelf *shelf, bool keep, happn_error *error
     return sqlite_file_run(file, SQL_RELEASE) == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
 }
 
+/* The new database is put together in a temporary file: everything else that is temporary is small and stays in memory. */
+static happn_status vacuum(struct sqlite_file *file, happn_error *error)
+{
+    sqlite3_exec(file->db, "PRAGMA temp_store=1", NULL, NULL, NULL);
+    int code = sqlite3_exec(file->db, "VACUUM", NULL, NULL, NULL);
+    happn_status status = code == SQLITE_OK ? HAPPN_OK : sqlite_file_failed(file, error);
+    sqlite3_exec(file->db, "PRAGMA temp_store=2", NULL, NULL, NULL);
+    return status;
+}
+
 /* Everything is written anew, then the log goes into the database and is cut off. */
 static happn_status compact(struct shelf *shelf, happn_error *error)
 {
     struct sqlite_file *file = file_of(shelf);
     take_back(file);
-    if (sqlite3_exec(file->db, "VACUUM", NULL, NULL, NULL) != SQLITE_OK) {
-        return sqlite_file_failed(file, error);
+    happn_status status = vacuum(file, error);
+    if (status != HAPPN_OK) {
+        return status;
     }
     file->log_pages = 0;
     sqlite3_wal_checkpoint_v2(file->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* not now: then later */

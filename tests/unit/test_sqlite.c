@@ -161,6 +161,30 @@ static void compaction_gives_room_back(void **state)
     assert_int_equal(run(STORE_COUNT, "*", NULL)->count, 1);
 }
 
+/* The new database is put together on the disk, not in memory. */
+static void compaction_of_a_large_file_needs_little_memory(void **state)
+{
+    (void)state;
+    open_store((struct sqlite_options){.sync = false, .cache_bytes = 2 << 20});
+    char data[20000];
+    memset(data, 'x', sizeof data);
+    memcpy(data, "{\"text\":\"", 9);
+    memcpy(data + sizeof data - 3, "\"}", 3);
+    for (int i = 0; i < 1500; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/large/%d", i);
+        run(STORE_SET, path, data);
+    }
+    sqlite3_int64 before = sqlite3_memory_used();
+    sqlite3_memory_highwater(1);
+    assert_int_equal(run(STORE_COMPACT, "*", NULL)->status, HAPPN_OK);
+    struct stat file;
+    assert_int_equal(stat(fixture.file, &file), 0);
+    assert_true(file.st_size > 30000000);
+    assert_true(sqlite3_memory_highwater(0) < before + (6 << 20));
+    assert_int_equal(run(STORE_COUNT, "*", NULL)->count, 1500);
+}
+
 static void a_missing_folder_is_named(void **state)
 {
     (void)state;
@@ -635,6 +659,7 @@ int main(void)
         TEST(a_file_that_is_no_database_is_refused),
         TEST(a_newer_format_is_refused),
         TEST(compaction_gives_room_back),
+        TEST(compaction_of_a_large_file_needs_little_memory),
         TEST(the_first_format_is_brought_up_to_date),
         TEST(a_missing_folder_is_named),
         TEST(a_second_opener_is_refused),

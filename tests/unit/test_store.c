@@ -573,6 +573,34 @@ static void observed_wildcards(void **state)
     }
 }
 
+/* What a host or a file gives us is looked at before it is passed on. */
+static void texts_from_outside_are_checked(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "nonsense", "[1]", "{\"a\":}", "{\"a\":\"\xff\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        static const enum store_kind kinds[] = {STORE_GET, STORE_FIND, STORE_MERGE};
+        struct store_op set = fixture_op(&fixture, STORE_SET, "/bad", bad[i]);
+        fixture_run(&fixture, &set);
+        assert_int_equal(set.status, HAPPN_OK);
+        for (size_t k = 0; k < 3; k++) {
+            struct store_op op = fixture_op(&fixture, kinds[k], kinds[k] == STORE_FIND ? "/b*" : "/bad", "{\"n\":1}");
+            fixture_run(&fixture, &op);
+            assert_int_equal(op.status, HAPPN_E_STORE);
+            assert_non_null(strstr(op.error.message, "/bad is damaged"));
+            assert_int_equal(op.count, 0);
+        }
+        struct store_op paths = fixture_op(&fixture, STORE_FIND, "/b*", NULL);
+        paths.paths_only = true;
+        fixture_run(&fixture, &paths);
+        assert_int_equal(paths.count, 1);
+    }
+    struct store_op set = fixture_op(&fixture, STORE_SET, "/bad", "{\"n\":1}"), get = fixture_op(&fixture, STORE_GET, "/bad", NULL);
+    fixture_run(&fixture, &set);
+    fixture_run(&fixture, &get);
+    assert_int_equal(get.count, 1);
+}
+
 /* Each twice: the first half on memory, the second on sqlite. */
 #define ON(provider)                                                                                      \
     cmocka_unit_test_setup_teardown(overwrites_keep_created, set_up_##provider, tear_down),               \
@@ -599,6 +627,8 @@ static void observed_wildcards(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), ON(host)};
+    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), ON(host),
+                                       cmocka_unit_test_setup_teardown(texts_from_outside_are_checked, set_up_sqlite, tear_down),
+                                       cmocka_unit_test_setup_teardown(texts_from_outside_are_checked, set_up_host, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
