@@ -149,7 +149,7 @@ static void core_close(struct link *link, const char *reason)
     finish(of_core(link), reason);
 }
 
-static const struct link_ops core_side_ops = {core_begin, core_commit, core_send, core_close, NULL};
+static const struct link_ops core_side_ops = {core_begin, core_commit, core_send, core_close, NULL, NULL};
 
 /* --- one turn */
 

@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "core/acknowledgement.h"
+#include "core/budget.h"
 #include "core/events.h"
 #include "core/session.h"
 
@@ -112,6 +113,7 @@ void core_request_free(struct request *request)
     struct core *core = request->core;
     struct session *session = request->session;
     core->request_count--;
+    budget_give(request);
     sight_fini(&request->sight);
     if (core->free_count < POOLED_REQUESTS) {
         arena_reset(&request->arena);

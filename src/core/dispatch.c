@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/watchdog.h"
 #include "core/answer.h"
+#include "core/budget.h"
 #include "core/finding.h"
 #include "core/gate.h"
 #include "core/layers.h"
@@ -209,7 +210,7 @@ static bool must_wait(const struct session *session, const struct request *reque
     }
     const struct action_entry *entry = find_action(request->action);
     bool uses_store = entry != NULL && entry->uses_store && !request->options.no_store;
-    return session->in_store != 0 && !uses_store;
+    return uses_store ? !budget_allows(session, request) : session->in_store != 0;
 }
 
 /* Starts what may start. Replies come back here, so a flag keeps it from running inside itself. */
@@ -300,6 +301,7 @@ static void store_done(struct store_op *op)
     struct session *session = request->session;
     session->holds++;
     session->in_store--;
+    budget_learn(request);
     if (op->status != HAPPN_OK) {
         fail_store(request);
     } else {
@@ -331,6 +333,7 @@ static void submit(struct request *request)
     op->in_order = session->in_store != 0; /* a session's answers keep their order */
     session->store = request->store;
     session->in_store++;
+    budget_take(request);
     request->core->stats.store_operations++;
     op->status = HAPPN_OK;
     struct loop *loop = request->core->loop;

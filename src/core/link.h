@@ -59,6 +59,8 @@ struct link_ops {
     void (*close)(struct link *link, const char *reason);
     /* Bytes that wait to be sent; NULL: it keeps none. */
     size_t (*queued)(struct link *link);
+    /* So much waits that nothing new should begin until there is room again (dispatch_go_on); NULL: never. */
+    bool (*is_full)(struct link *link);
 };
 
 struct link {

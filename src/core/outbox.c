@@ -169,7 +169,13 @@ static size_t queued(struct link *link)
     return before + outbox->waiting + outbox->parts.text.len;
 }
 
-static const struct link_ops ops = {begin_message, commit_message, send_through, close_through, queued};
+static bool is_full(struct link *link)
+{
+    struct link *true_link = ((struct outbox *)link)->true_link;
+    return true_link->ops->is_full != NULL && true_link->ops->is_full(true_link);
+}
+
+static const struct link_ops ops = {begin_message, commit_message, send_through, close_through, queued, is_full};
 
 /* ---- turns */
 

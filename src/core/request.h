@@ -143,6 +143,7 @@ struct request {
     struct held held;      /* a list that is being found: events that wait for it */
     bool holds_all;        /* whatever comes waits for it */
     size_t layer;          /* next inbound layer, or next one behind the checkpoint */
+    size_t budget;         /* what of the session's it has taken */
     bool is_authorized;    /* it has passed the checkpoint */
     bool is_sealed;        /* an encrypted login */
     bool in_layer;         /* parked by a layer that answered LATER */

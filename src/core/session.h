@@ -66,6 +66,7 @@ struct session {
     struct request *waiting, **waiting_tail; /* in order, not started */
     size_t waiting_count;
     size_t in_store;            /* started, in the store */
+    size_t spent_bytes, expected_bytes; /* see budget */
     const struct datastore *store; /* which one those are in; NULL: several */
     struct request *finding;    /* its list that others' writes may overtake; NULL: none is under way */
     struct request *parked;     /* the next one, which goes to another store */

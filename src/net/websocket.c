@@ -9,6 +9,7 @@
  * Nothing is written while libwebsockets still holds bytes of an earlier write: it calls WRITEABLE when they have left. */
 
 #include "base/utf8.h"
+#include "core/dispatch.h"
 #include "core/events.h"
 #include "net/connection.h"
 #include "net/peer.h"
@@ -270,7 +271,12 @@ static size_t queued_bytes(struct link *link)
     return websocket->queued + gathered(websocket);
 }
 
-static const struct link_ops ops = {begin, commit, send_payload, close_link, queued_bytes};
+static bool is_full(struct link *link)
+{
+    return queued_bytes(link) > ((struct websocket *)link)->listener->options.queue_bytes / 4;
+}
+
+static const struct link_ops ops = {begin, commit, send_payload, close_link, queued_bytes, is_full};
 
 static void note_peer(const struct listener *listener, struct lws *wsi, struct connection *connection, struct session_peer *peer)
 {
@@ -324,20 +330,23 @@ static void deliver(struct websocket *websocket, struct str message, struct buf 
         core_receive(websocket->session, message);
     }
     struct core *core = websocket->listener->core;
-    bool is_full = websocket->session->holds > core->limits.pending_requests ||
-                   websocket->queued + gathered(websocket) > websocket->listener->options.queue_bytes / 4;
-    if (is_full && !websocket->is_paused) {
+    bool must_pause = websocket->session->holds > core->limits.pending_requests || is_full(&websocket->link);
+    if (must_pause && !websocket->is_paused) {
         websocket->is_paused = true;
         lws_rx_flow_control(websocket->wsi, 0);
         mark_dirty(websocket);
     }
 }
 
-static void resume_reading(struct websocket *websocket)
+/* Something was written: what has waited for that may begin, what has not been read may come. */
+static void go_on(struct websocket *websocket)
 {
-    bool is_free = websocket->session->holds <= websocket->listener->core->limits.pending_requests / 2 + 1 &&
-                   websocket->queued + gathered(websocket) <= websocket->listener->options.queue_bytes / 8;
-    if (is_free) {
+    if (queued_bytes(&websocket->link) > websocket->listener->options.queue_bytes / 8) {
+        return;
+    }
+    dispatch_go_on(websocket->session);
+    bool is_free = websocket->session->holds <= websocket->listener->core->limits.pending_requests / 2 + 1 && !is_full(&websocket->link);
+    if (is_free && websocket->is_paused) {
         websocket->is_paused = false;
         lws_rx_flow_control(websocket->wsi, 1);
     }
@@ -498,9 +507,7 @@ void websocket_flush(struct loop_flush *flush)
         if (websocket->is_killed || !write_all(websocket)) {
             continue;
         }
-        if (websocket->is_paused) {
-            resume_reading(websocket);
-        }
+        go_on(websocket);
     }
 }
 
@@ -513,9 +520,7 @@ int websocket_writeable(struct connection *connection)
     if (!write_all(websocket)) {
         return -1;
     }
-    if (websocket->is_paused) {
-        resume_reading(websocket);
-    }
+    go_on(websocket);
     return 0;
 }
 

@@ -137,7 +137,7 @@ static void link_close(struct link *link, const char *reason)
     (void)link, (void)reason; /* ends when the scripts are closed */
 }
 
-const struct link_ops script_link_ops = {link_begin, link_commit, link_send, link_close, NULL};
+const struct link_ops script_link_ops = {link_begin, link_commit, link_send, link_close, NULL, NULL};
 
 /* -- the script's side -- */
 

@@ -244,7 +244,7 @@ static void link_send(struct link *link, struct payload *payload)
     }
 }
 
-static const struct link_ops ears_ops = {link_begin, link_commit, link_send, link_close, NULL};
+static const struct link_ops ears_ops = {link_begin, link_commit, link_send, link_close, NULL, NULL};
 
 /* -- sessions -- */
 

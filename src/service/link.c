@@ -52,7 +52,7 @@ static void send_payload(struct link *link, struct payload *payload)
     }
 }
 
-static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL};
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL, NULL};
 
 happn_status happn_service_add_protocol(happn_service *service, const char *name, const happn_protocol_ops *ops, void *host,
                                         happn_error *error)

@@ -4,6 +4,8 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const net = require('node:net');
 const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const WebSocket = require('ws');
 const { Server } = require('./support/server');
 const { Client } = require('./support/clients');
@@ -279,32 +281,55 @@ test('a million subscriptions by one client: as many as it may have, then errors
   await own.stop();
 });
 
-const merges = Number(process.env.HAPPN_MERGES || 50); // a thousand in make soak
-test(`${merges} merges into a document of 10 MB, all asked for at once: each is done, in order, and memory is bounded`, async (t) => {
-  const own = await Server.start();
-  t.after(() => own.child.kill('SIGKILL'));
-  const [peer, other] = [await Peer.open(own.port, 'happn_3'), await Client.connect('13', own.port)];
-  await other.set('/big', { text: 'x'.repeat(10e6) });
-  peer.socket.removeAllListeners('message');
-  let most = 0;
-  let answered = 0;
-  const finished = new Promise((resolve, reject) => peer.socket.on('close', () => reject(new Error('cut off'))).on('message', (message) => {
-    const { data, _meta } = JSON.parse(message);
-    if (_meta === undefined) return; // a pong
-    if (answered % 10 === 0) peer.socket.send('"primus::ping::1"'); // who is silent for long is dropped
-    try {
-      assert.deepEqual([_meta.status, _meta.eventId, data.n, data.text.length], ['ok', answered, answered, 10e6]);
-    } catch (error) {
-      reject(error);
+const merges = Number(process.env.HAPPN_MERGES || 30); // a thousand in make soak
+for (const [where, args] of [['memory', () => []], ['a file', () => ['--file', path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'happn-')), 'documents.db')]]]) {
+  const start = async (t) => {
+    const own = await Server.start(args());
+    t.after(() => {
+      own.child.kill('SIGKILL');
+      if (own.args.includes('--file')) fs.rmSync(path.dirname(own.args.at(-1)), { recursive: true });
+    });
+    return own;
+  };
+
+  test(`${merges} merges into a document of 10 MB in ${where}, all asked for at once: each is done, in order, and memory is bounded`, async (t) => {
+    const own = await start(t);
+    const [peer, other] = [await Peer.open(own.port, 'happn_3'), await Client.connect('13', own.port)];
+    await other.set('/big', { text: 'x'.repeat(10e6) });
+    peer.socket.removeAllListeners('message');
+    let most = 0;
+    let answered = 0;
+    const finished = new Promise((resolve, reject) => peer.socket.on('close', () => reject(new Error('cut off'))).on('message', (message) => {
+      const { data, _meta } = JSON.parse(message);
+      if (_meta === undefined) return; // a pong
+      if (answered % 10 === 0) peer.socket.send('"primus::ping::1"'); // who is silent for long is dropped
+      try {
+        assert.deepEqual([_meta.status, _meta.eventId, data.n, data.text.length], ['ok', answered, answered, 10e6]);
+      } catch (error) {
+        reject(error);
+      }
+      most = Math.max(most, resident(own.child));
+      if (++answered === merges) resolve();
+    }));
+    for (let n = 0; n < merges; n++) peer.socket.send(`{"action":"set","eventId":${n},"path":"/big","data":{"n":${n}},"options":{"merge":true}}`);
+    await finished;
+    assert.equal((await other.get('/big')).n, merges - 1);
+    assert.ok(most < 700000, `${most} kB`);
+    peer.socket.terminate();
+    await other.disconnect();
+    await own.stop();
+  });
+
+  test(`long documents set, read and listed in ${where}, all at once, by one who reads: he is not cut off`, async (t) => {
+    const own = await start(t);
+    const client = await Client.connect('13', own.port);
+    const all = (what) => Promise.all(Array.from({ length: 20 }, (_, n) => what(n)));
+    const data = (n) => ({ n, text: 'x'.repeat(5e6) });
+    await all((n) => client.set('/short', { n })); // what is expected of the next answers is little
+    for (const stored of [await all((n) => client.set(`/long/${n}/d`, data(n))), await all((n) => client.get(`/long/${n}/d`)), (await all((n) => client.get(`/long/${n}/*`))).flat()]) {
+      assert.deepEqual(stored.map((document) => [document.n, document.text.length]), Array.from({ length: 20 }, (_, n) => [n, 5e6]));
     }
-    most = Math.max(most, resident(own.child));
-    if (++answered === merges) resolve();
-  }));
-  for (let n = 0; n < merges; n++) peer.socket.send(`{"action":"set","eventId":${n},"path":"/big","data":{"n":${n}},"options":{"merge":true}}`);
-  await finished;
-  assert.equal((await other.get('/big')).n, merges - 1);
-  assert.ok(most < 700000, `${most} kB`);
-  peer.socket.terminate();
-  await other.disconnect();
-  await own.stop();
-});
+    await client.disconnect();
+    await own.stop();
+  });
+}

@@ -40,7 +40,7 @@ static void close_link(struct link *link, const char *reason)
     (void)link, (void)reason;
 }
 
-static const struct link_ops ops = {begin, commit, send_shared, close_link, NULL};
+static const struct link_ops ops = {begin, commit, send_shared, close_link, NULL, NULL};
 
 static void ignore_closed(void *arg)
 {

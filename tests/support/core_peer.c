@@ -63,7 +63,7 @@ static void close_link(struct link *link, const char *reason)
     ((struct peer *)link)->closed = true;
 }
 
-static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL};
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL, NULL};
 
 void say(struct peer *peer, const char *text)
 {

@@ -73,7 +73,7 @@ HELPER void close_link(struct link *link, const char *reason)
     (void)link, (void)reason;
 }
 
-static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL};
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL, NULL};
 
 HELPER void say(struct peer *peer, const char *text)
 {

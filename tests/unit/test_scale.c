@@ -54,7 +54,7 @@ static void close_link(struct link *link, const char *reason)
     (void)reason;
 }
 
-static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL};
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL, NULL};
 
 static int open_core(void **state)
 {
