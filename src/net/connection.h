@@ -61,8 +61,10 @@ void websocket_heard(struct connection *connection);
 void websocket_sweep(struct listener *listener, int64_t now);
 void websocket_close_all(struct listener *listener);
 
-/* --- http.c */
+/* --- http_head.c */
 int http_request(struct listener *listener, struct lws *wsi, struct connection *connection, struct str path);
+
+/* --- http.c */
 int http_writeable(struct connection *connection);
 void http_gone(struct connection *connection);
 

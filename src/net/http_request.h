@@ -41,6 +41,8 @@ struct happn_http {
     void *progress_arg;
 };
 
+/* Of no connection yet; path is copied, and not set when there was no memory for it. NULL: no memory. */
+happn_http *http_new(struct listener *listener, struct str path);
 void http_free(happn_http *http);
 /* One that an answer can have: what is below 200 would be no answer. */
 bool http_is_status(int status);

@@ -144,6 +144,19 @@ test('requests behind one that is not answered wait in the socket, not in the me
   assert.deepEqual([answers.length, answers[0], answers[count], answers[count + 1]], [count + 2, 'held 0', String(count - 1), 'last']);
 });
 
+test('a WebSocket behind a request that is answered late', async () => {
+  const upgrade = 'GET /primus HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+  const ping = Buffer.from([0x89, 0x82, 0, 0, 0, 0, 0x68, 0x69]); // masked by zeros
+  const socket = connect(server);
+  let got = Buffer.alloc(0);
+  socket.write(Buffer.concat([Buffer.from(get('late', 1) + get('quick', 2) + upgrade), ping]));
+  for await (const data of socket) {
+    got = Buffer.concat([got, data]);
+    if (got.includes(Buffer.from([0x8a, 2, 0x68, 0x69]))) break;
+  }
+  assert.match(got.toString('latin1'), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n1HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n2HTTP\/1\.1 101 /);
+});
+
 test('who leaves with requests on their way leaves nothing behind', async () => {
   for (let i = 0; i < 20; i += 1) {
     await new Promise((resolve) => {
