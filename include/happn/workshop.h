@@ -19,7 +19,7 @@ typedef struct happn_finding {
 typedef struct happn_check_options {
     size_t size;              /* sizeof(happn_check_options) */
     const char *root;         /* the scripts' folder; NULL: the configuration's, or the working directory */
-    const char *const *files; /* only these, NULL: all below the root */
+    const char *const *files; /* only these, and those below these folders; NULL: all below the root */
     size_t file_count;
     const char *config;       /* the text of a configuration that names scripts, NULL: none */
     size_t config_len;
@@ -57,7 +57,7 @@ typedef struct happn_test_options {
     const char *config;       /* the text of a configuration: it says where the scripts are. NULL: none */
     size_t config_len;
     const char *base_dir;     /* the configuration's folder; NULL: the working directory */
-    const char *const *files; /* only these, NULL: all below the root that end in _test.lua */
+    const char *const *files; /* only these, and those below these folders that end in _test.lua; NULL: all below the root */
     size_t file_count;
     const char *filter;       /* only cases whose name contains this text; NULL: all */
     int coverage;             /* notes which lines of the other scripts run */

@@ -21,11 +21,11 @@ struct checking {
 
 static void print_help(void)
 {
-    puts("usage: happn check [OPTIONS] [FOLDER | FILE.lua ...]\n"
+    puts("usage: happn check [OPTIONS] [FOLDER | FILE.lua] ...\n"
          "\n"
          "Looks at the Lua scripts of a folder (default: this one): do they compile, do they load as the server would load them, are their\n"
-         "globals and the members of happn known, are paths joined from texts. When the folder has a happn.json, or with --config, the\n"
-         "scripts that it names are loaded as it says, with their config. Nothing is served and nothing is written.\n"
+         "globals and the members of happn known, are paths joined from texts. When the folder, or one above, has a happn.json, or with\n"
+         "--config, the scripts that it names are loaded as it says, with their config. Nothing is served and nothing is written.\n"
          "\n"
          "  --config FILE   the configuration that names the scripts\n"
          "  --root FOLDER   where the scripts' names begin (default: what the configuration says, or the folder)\n"
@@ -53,27 +53,21 @@ static int is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* One folder, or files. */
-static int read_arguments(struct checking *checking, int count, char **names)
+/* A folder is looked at as a whole; a part of one, and files, within what the configuration above says. */
+static void read_arguments(struct checking *checking, int count, char **names)
 {
-    const char *folder = count == 1 && is_folder(names[0]) ? names[0] : ".";
-    if (count > 0 && folder != names[0]) {
-        checking->options.files = (const char *const *)names;
-        checking->options.file_count = (size_t)count;
-    }
-    for (int i = 0; i < count; i++) {
-        if (names[i] != folder && is_folder(names[i])) {
-            fprintf(stderr, "happn check: name one folder, or files\n");
-            return EXIT_USAGE;
-        }
-    }
-    snprintf(checking->found_config, sizeof checking->found_config, "%s/happn.json", folder);
-    if (checking->config_file == NULL && access(checking->found_config, F_OK) == 0) {
+    static const char *const here = ".";
+    const char *place = count > 0 ? names[0] : here;
+    int found = CONFIG_NONE, is_one_folder = count == 0 || (count == 1 && is_folder(place));
+    if (checking->config_file == NULL && (found = config_file_find(place, checking->found_config, sizeof checking->found_config)) != CONFIG_NONE) {
         checking->config_file = checking->found_config;
     } else if (checking->config_file == NULL && checking->options.root == NULL) {
-        checking->options.root = folder;
+        checking->options.root = is_one_folder ? place : here;
     }
-    return EXIT_DONE;
+    if (!is_one_folder || found == CONFIG_ABOVE) {
+        checking->options.files = count > 0 ? (const char *const *)names : &here;
+        checking->options.file_count = count > 0 ? (size_t)count : 1;
+    }
 }
 
 static int read_options(struct checking *checking, int argc, char **argv)
@@ -104,7 +98,8 @@ static int read_options(struct checking *checking, int argc, char **argv)
             return EXIT_USAGE;
         }
     }
-    return read_arguments(checking, argc - optind, argv + optind);
+    read_arguments(checking, argc - optind, argv + optind);
+    return EXIT_DONE;
 }
 
 static int check(struct checking *checking)

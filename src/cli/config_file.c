@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { CONFIG_MAX = 16 << 20 };
 
@@ -29,4 +31,25 @@ char *config_file_read(const char *file, size_t *len, char *folder, size_t folde
     snprintf(folder, folder_size, "%.*s", slash != NULL && slash != path ? (int)(slash - path) : 1, path != NULL ? path : ".");
     free(path);
     return text;
+}
+
+static int is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+int config_file_find(const char *place, char *out, size_t size)
+{
+    if (is_folder(place) && snprintf(out, size, "%s/happn.json", place) < (int)size && access(out, F_OK) == 0) {
+        return CONFIG_HERE;
+    }
+    char *path = realpath(place, NULL);
+    int found = CONFIG_NONE;
+    while (path != NULL && found == CONFIG_NONE && path[0] != '\0') {
+        *strrchr(path, '/') = '\0';
+        found = snprintf(out, size, "%s/happn.json", path) < (int)size && access(out, F_OK) == 0 ? CONFIG_ABOVE : CONFIG_NONE;
+    }
+    free(path);
+    return found;
 }

@@ -18,19 +18,21 @@ struct testing {
     happn_test_options options;
     const char *junit_file, *folder;
     char *config, base_dir[4096];
-    FILE *junit;
+    FILE *junit, *cases; /* the file, and what is to go into it */
+    char *cases_text;
+    size_t cases_len;
     size_t number;
     int is_watching, lines, ran;
 };
 
 static void print_help(void)
 {
-    puts("usage: happn test [OPTIONS] [FOLDER | FILE_test.lua ...]\n"
+    puts("usage: happn test [OPTIONS] [FOLDER | FILE_test.lua] ...\n"
          "\n"
          "Runs the tests of a folder of Lua scripts (default: this one): every file whose name ends in _test.lua. They run in this process, on real\n"
          "servers that keep their documents in memory and use no sockets; time goes on when a test says so. docs/lua-tools.md shows how they are written.\n"
          "\n"
-         "  --root FOLDER   where the scripts' names begin (default: what the folder's happn.json says, or the folder)\n"
+         "  --root FOLDER   where the scripts' names begin (default: what the happn.json of the folder, or of one above, says; or the folder)\n"
          "  --filter TEXT   only cases whose name contains the text\n"
          "  --coverage      which lines of the scripts have run\n"
          "  --junit FILE    the results as XML, too\n"
@@ -45,7 +47,7 @@ static void tell(const happn_test_result *result, void *arg)
     test_report_tap(stdout, result, ++testing->number);
     fflush(stdout);
     if (testing->junit != NULL) {
-        test_report_xml(testing->junit, result);
+        test_report_xml(testing->cases, result);
     }
 }
 
@@ -69,18 +71,24 @@ static int open_junit(struct testing *testing)
         fprintf(stderr, "happn test: %s cannot be written: %s\n", testing->junit_file, strerror(errno));
         return 0;
     }
-    if (testing->junit != NULL) {
-        test_report_xml_begin(testing->junit);
+    if (testing->junit != NULL && (testing->cases = open_memstream(&testing->cases_text, &testing->cases_len)) == NULL) {
+        fclose(testing->junit);
+        testing->junit = NULL;
+        fprintf(stderr, "happn test: out of memory\n");
+        return 0;
     }
     return 1;
 }
 
-static int close_junit(struct testing *testing)
+/* How many there are stands at the beginning. */
+static int close_junit(struct testing *testing, const happn_test_summary *summary)
 {
     int failed = 0;
     if (testing->junit != NULL) {
-        test_report_xml_end(testing->junit);
-        failed = ferror(testing->junit) | fclose(testing->junit);
+        failed = fclose(testing->cases);
+        test_report_xml_all(testing->junit, summary, testing->cases_text);
+        failed |= ferror(testing->junit) | fclose(testing->junit);
+        free(testing->cases_text);
         testing->junit = NULL;
     }
     if (failed) {
@@ -110,7 +118,7 @@ static int run(struct testing *testing)
     } else if (testing->number == 0) {
         fprintf(stderr, "happn test: there is no test%s\n", testing->options.filter != NULL ? " with such a name" : ": no case in a file that ends in _test.lua");
     }
-    int ok = close_junit(testing) && status == HAPPN_OK && summary.failed == 0 && testing->number != 0;
+    int ok = close_junit(testing, &summary) && status == HAPPN_OK && summary.failed == 0 && testing->number != 0;
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -137,36 +145,28 @@ static int is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* A folder is tested as a whole; a part of one, and files, within what the configuration above says. */
 static int read_arguments(struct testing *testing, int count, char **names)
 {
-    int is_one_folder = count == 1 && is_folder(names[0]);
-    for (int i = 0; i < count && !is_one_folder; i++) {
-        if (is_folder(names[i])) {
-            fprintf(stderr, "happn test: name one folder, or files\n");
-            return EXIT_USAGE;
-        }
-    }
-    if (count != 0 && !is_one_folder) {
-        testing->options.files = (const char *const *)names;
-        testing->options.file_count = (size_t)count;
-    }
-    testing->folder = is_one_folder ? names[0] : ".";
-    return EXIT_DONE;
-}
-
-/* The folder's happn.json says where the scripts are. */
-static int read_config(struct testing *testing)
-{
+    static const char *const here = ".";
     char name[4200];
-    snprintf(name, sizeof name, "%s/happn.json", testing->folder);
-    if (testing->options.root != NULL || access(name, F_OK) != 0) {
+    const char *place = count > 0 ? names[0] : here;
+    int is_one_folder = count == 0 || (count == 1 && is_folder(place));
+    int found = testing->options.root == NULL ? config_file_find(place, name, sizeof name) : CONFIG_NONE;
+    testing->folder = is_one_folder ? place : here;
+    if (!is_one_folder || found == CONFIG_ABOVE) {
+        testing->options.files = count > 0 ? (const char *const *)names : &here;
+        testing->options.file_count = count > 0 ? (size_t)count : 1;
+    }
+    if (found == CONFIG_NONE) {
         testing->options.root = testing->options.root != NULL ? testing->options.root : testing->folder;
-        return 1;
+        return EXIT_DONE;
     }
     testing->config = config_file_read(name, &testing->options.config_len, testing->base_dir, sizeof testing->base_dir);
     testing->options.config = testing->config;
     testing->options.base_dir = testing->base_dir;
-    return testing->config != NULL;
+    testing->folder = found == CONFIG_ABOVE ? testing->base_dir : testing->folder;
+    return testing->config != NULL ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int read_options(struct testing *testing, int argc, char **argv)
@@ -211,9 +211,6 @@ int command_test(int argc, char **argv)
     int code = read_options(&testing, argc, argv);
     if (code != EXIT_DONE) {
         return code;
-    }
-    if (!read_config(&testing)) {
-        return EXIT_FAILED;
     }
     code = testing.is_watching ? run_for_ever(&testing) : run(&testing);
     free(testing.config);

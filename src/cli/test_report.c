@@ -68,18 +68,13 @@ static void print_escaped(FILE *out, const char *text)
     }
 }
 
-void test_report_xml_begin(FILE *out)
-{
-    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"happn test\">\n", out);
-}
-
 void test_report_xml(FILE *out, const happn_test_result *result)
 {
     fputs("<testcase classname=\"", out);
     print_escaped(out, result->file);
     fputs("\" name=\"", out);
     print_escaped(out, result->name != NULL ? result->name : "cannot be loaded");
-    fprintf(out, "\" file=\"%s\" line=\"%d\" time=\"%.3f\"", result->file, result->line, result->milliseconds / 1000);
+    fprintf(out, "\" file=\"%s\" line=\"%d\" time=\"%.6f\"", result->file, result->line, result->milliseconds / 1000);
     if (result->is_ok) {
         fputs("/>\n", out);
         return;
@@ -91,7 +86,11 @@ void test_report_xml(FILE *out, const happn_test_result *result)
     fputs("</failure></testcase>\n", out);
 }
 
-void test_report_xml_end(FILE *out)
+void test_report_xml_all(FILE *out, const happn_test_summary *summary, const char *cases)
 {
-    fputs("</testsuite>\n</testsuites>\n", out);
+    size_t count = summary->passed + summary->failed;
+    fprintf(out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%zu\" failures=\"%zu\">\n"
+            "<testsuite name=\"happn test\" tests=\"%zu\" failures=\"%zu\">\n%s</testsuite>\n</testsuites>\n",
+            count, summary->failed, count, summary->failed, cases);
 }

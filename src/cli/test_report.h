@@ -9,9 +9,8 @@
 /* One result in TAP 14; number counts from 1. */
 void test_report_tap(FILE *out, const happn_test_result *result, size_t number);
 
-/* XML is written result by result; the head has no totals, which readers of it do not need. */
-void test_report_xml_begin(FILE *out);
+/* A result as XML; and all of them, as the text that these have made. */
 void test_report_xml(FILE *out, const happn_test_result *result);
-void test_report_xml_end(FILE *out);
+void test_report_xml_all(FILE *out, const happn_test_summary *summary, const char *cases);
 
 #endif

@@ -167,11 +167,7 @@ static happn_status list_files(struct check *check, struct file_list *list, happ
     }
     happn_status status = HAPPN_OK;
     for (size_t i = 0; i < options->file_count && status == HAPPN_OK; i++) {
-        const char *name;
-        status = files_relative(&check->arena, check->root, options->files[i], &name, error);
-        if (status == HAPPN_OK && !files_add(&check->arena, list, name)) {
-            status = error_set(error, HAPPN_E_MEMORY, "out of memory");
-        }
+        status = files_take(&check->arena, check->root, options->files[i], ".lua", list, error);
     }
     return status;
 }

@@ -81,14 +81,20 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static happn_status find_below(struct walk *walk, const char *folder)
+{
+    size_t before = walk->out->count;
+    happn_status status = walk_folder(walk, folder, 0);
+    if (status == HAPPN_OK && walk->out->count != before) {
+        qsort(walk->out->names + before, walk->out->count - before, sizeof *walk->out->names, compare_names);
+    }
+    return status;
+}
+
 happn_status files_find(struct arena *arena, const char *root, const char *suffix, struct file_list *out, happn_error *error)
 {
     struct walk walk = {arena, root, str_of(suffix), out, error};
-    happn_status status = walk_folder(&walk, "", 0);
-    if (status == HAPPN_OK && out->count != 0) {
-        qsort(out->names, out->count, sizeof *out->names, compare_names);
-    }
-    return status;
+    return find_below(&walk, "");
 }
 
 happn_status files_read(struct arena *arena, const char *root, const char *file, struct str *out, happn_error *error)
@@ -119,6 +125,8 @@ happn_status files_relative(struct arena *arena, const char *root, const char *f
     happn_status status = HAPPN_OK;
     if (whole == NULL || whole_root == NULL) {
         status = error_set(error, HAPPN_E_ARGUMENT, "%s: %s", whole_root == NULL ? root : file, strerror(errno));
+    } else if (strcmp(whole, whole_root) == 0) {
+        *out = "";
     } else if (strncmp(whole, whole_root, len) != 0 || whole[len] != '/') {
         status = error_set(error, HAPPN_E_ARGUMENT, "%s is not below the scripts' root, %s", file, root);
     } else if ((*out = arena_str(arena, str_of(whole + len + 1)).ptr) == NULL) {
@@ -126,5 +134,25 @@ happn_status files_relative(struct arena *arena, const char *root, const char *f
     }
     free(whole_root);
     free(whole);
+    return status;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+happn_status files_take(struct arena *arena, const char *root, const char *place, const char *suffix, struct file_list *out, happn_error *error)
+{
+    const char *name = NULL;
+    happn_status status = files_relative(arena, root, place, &name, error);
+    if (status == HAPPN_OK && is_folder(place)) {
+        struct walk walk = {arena, root, str_of(suffix), out, error};
+        return find_below(&walk, name);
+    }
+    if (status == HAPPN_OK && !files_add(arena, out, name)) {
+        status = error_set(error, HAPPN_E_MEMORY, "out of memory");
+    }
     return status;
 }

@@ -270,6 +270,7 @@ void guest_install(lua_State *L, struct testing *testing)
     luaL_newlibtable(L, verbs);
     lua_pushlightuserdata(L, testing);
     luaL_setfuncs(L, verbs, 1);
+    module_close_table(L, "a client");
     lua_setfield(L, -2, "__index");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "script/duration.h"
 #include "script/sandbox.h"
 #include "workshop/testing.h"
@@ -286,6 +287,29 @@ static int test_log(lua_State *L)
     return 1;
 }
 
+/* Upvalue 1: what the table is called. */
+static int missing(lua_State *L)
+{
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL, *best = NULL;
+    if (name == NULL) {
+        return 0;
+    }
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+        nearest_offer(name, lua_tostring(L, -2), &best);
+    }
+    return luaL_error(L, "%s has no %s%s%s%s", lua_tostring(L, lua_upvalueindex(1)), name, best != NULL ? "; did you mean " : "", best != NULL ? best : "",
+                      best != NULL ? "?" : "");
+}
+
+void module_close_table(lua_State *L, const char *name)
+{
+    lua_newtable(L);
+    lua_pushstring(L, name);
+    lua_pushcclosure(L, missing, 1);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+}
+
 void module_push(lua_State *L, struct testing *testing)
 {
     static const luaL_Reg functions[] = {{"case", test_case},     {"server", test_server}, {"client", test_client}, {"login", test_login},
@@ -295,4 +319,5 @@ void module_push(lua_State *L, struct testing *testing)
     luaL_newlibtable(L, functions);
     lua_pushlightuserdata(L, testing);
     luaL_setfuncs(L, functions, 1);
+    module_close_table(L, "happn.test");
 }

@@ -380,11 +380,7 @@ static happn_status list_files(struct run *run, happn_error *error)
         return files_find(&run->arena, run->root, "_test.lua", &run->files, error);
     }
     for (size_t i = 0; i < options->file_count && status == HAPPN_OK; i++) {
-        const char *name;
-        status = files_relative(&run->arena, run->root, options->files[i], &name, error);
-        if (status == HAPPN_OK && !files_add(&run->arena, &run->files, name)) {
-            status = error_set(error, HAPPN_E_MEMORY, "out of memory");
-        }
+        status = files_take(&run->arena, run->root, options->files[i], "_test.lua", &run->files, error);
     }
     return status;
 }

@@ -129,6 +129,8 @@ struct str testing_json(lua_State *L, struct testing *testing, int index, const 
 
 /* module.c: pushes the table that require "happn.test" returns. */
 void module_push(lua_State *L, struct testing *testing);
+/* Asking the table on top of the stack for a member that it does not have is an error: "happn.test has no eqal; did you mean equal?" */
+void module_close_table(lua_State *L, const char *name);
 /* server.c: makes sure that there is a server, as the options at index say (nil: any); takes away what of them is a server's. */
 void server_ensure(lua_State *L, struct testing *testing, int options, bool must_be_new);
 /* Makes a user of a secured server: the options' groups, permissions, password. */

@@ -89,6 +89,7 @@ not ok 2 - tests/a_test.lua: fails <really>
   const xml = fs.readFileSync(path.join(root, 'out.xml'), 'utf8');
   assert.match(xml, /<testcase classname="tests\/a_test\.lua" name="passes # well" file="tests\/a_test\.lua" line="2" time="[\d.]+"\/>/);
   assert.match(xml, /name="fails &lt;really&gt;"[^>]*><failure message="not equal\n/);
+  assert.match(xml, /^<\?xml [^]*<testsuites tests="2" failures="1">\n<testsuite name="happn test" tests="2" failures="1">\n/);
   assert.equal(run(root, 'test', '--filter', 'passes').status, 0);
   assert.equal(run(root, 'test', 'tests/a_test.lua').status, 1);
   assert.equal(run('/', 'test', root, '--filter', 'passes').status, 0);
@@ -104,6 +105,21 @@ test('happn test and happn check begin where the configuration says', () => {
   assert.match(run(root, 'test', '--filter', 'passes').stdout, /^ok 1 - tests\/a_test\.lua: passes/m);
   assert.match(run('/', 'test', root, '--filter', 'passes').stdout, /# 1 passed, 0 failed/);
   assert.equal(run(root, 'check').stdout, '2 files, 0 errors, 0 warnings\n');
+});
+
+test('happn test and happn check find the configuration above the folder or file that is named, and the one they are in', () => {
+  const config = { services: { protocol: { config: { inboundLayers: ['layers/a.lua'] } } } };
+  const tests = TESTS.replace('a.lua', 'layers/a.lua').replace('equal(1, 2)', 'equal(2, 2)');
+  const root = folder({
+    'happn.json': JSON.stringify(config), 'layers/a.lua': LAYER, 'layers/lib/m.lua': 'return 1\n', 'tests/a_test.lua': tests, 'more/b_test.lua': tests, 'bad.lua': 'x = = 1\n',
+  });
+  for (const [where, ...args] of [[root, 'tests'], [root, './tests/'], [path.join(root, 'tests')], [root, 'tests/a_test.lua'], ['/', path.join(root, 'tests')]]) {
+    assert.match(run(where, 'test', ...args).stdout, /^ok 1 - tests\/a_test\.lua: passes[^]*# 2 passed, 0 failed\n$/m, [where, ...args].join(' '));
+  }
+  assert.match(run(root, 'test', 'tests', 'more/b_test.lua').stdout, /# 4 passed, 0 failed/);
+  assert.equal(run(root, 'check', 'layers').stdout, '2 files, 0 errors, 0 warnings\n');
+  assert.equal(run(path.join(root, 'layers'), 'check').stdout, '2 files, 0 errors, 0 warnings\n');
+  assert.equal(run(root, 'check', 'layers', 'bad.lua').stdout, 'bad.lua:1: error: unexpected symbol near \'=\'\n3 files, 1 error, 0 warnings\n');
 });
 
 test('happn test --watch runs again when a file changes', async () => {

@@ -342,6 +342,27 @@ static void scripts_are_loaded_anew(void **state)
                   "end)\n");
 }
 
+static void members_that_are_not_there_are_told(void **state)
+{
+    (void)state;
+    put("a_test.lua", TEST "t.case('verb', function()\n"
+                           "  t.client():sett('/a', 1)\n"
+                           "end)\n"
+                           "t.case('other', function()\n"
+                           "  t.eqal(1, 1)\n"
+                           "end)\n"
+                           "t.case('far', function()\n"
+                           "  t.client().wobble = 1\n"
+                           "end)\n"
+                           "t.case('none', function()\n"
+                           "  local x = t.xyzzyx\n"
+                           "end)\n");
+    assert_int_equal(run(NULL).failed, 4);
+    assert_non_null(strstr(seen, "verb: a client has no sett; did you mean set? @a_test.lua:3\n"));
+    assert_non_null(strstr(seen, "other: happn.test has no eqal; did you mean equal? @a_test.lua:6\n"));
+    assert_non_null(strstr(seen, "none: happn.test has no xyzzyx @a_test.lua:12\n"));
+}
+
 /* A test passes for a reason. */
 static void failures_say_what_and_where(void **state)
 {
@@ -451,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(routes_are_asked_without_sockets, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_test_plays_other_servers, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(other_servers_take_their_time, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(members_that_are_not_there_are_told, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(scripts_are_loaded_anew, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(failures_say_what_and_where, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(files_that_do_not_load_are_told, make_folder, remove_folder),
