@@ -18,6 +18,7 @@ struct document {
     struct str tag;         /* the name of a snapshot; not set otherwise */
     int64_t rev;
     bool is_unchecked;      /* `data` comes from a file or a host, and nobody has looked whether it is what it should be */
+    bool is_projected;      /* `data` is what the search asks for already */
     struct buf *own;        /* the memory of a long `data`, which who copies the document may take instead; NULL: it must be copied */
 };
 

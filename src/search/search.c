@@ -184,7 +184,7 @@ static bool is_sorted(const struct document *documents, size_t count)
 static bool project(const struct search *search, struct arena *arena, struct document *documents, size_t count)
 {
     for (size_t i = 0; search->projection != NULL && i < count; i++) {
-        if (str_is_set(documents[i].data)) {
+        if (str_is_set(documents[i].data) && !documents[i].is_projected) {
             documents[i].data = projection_apply(search->projection, documents[i].data, arena);
             if (documents[i].data.ptr == NULL) {
                 return false;
@@ -192,6 +192,16 @@ static bool project(const struct search *search, struct arena *arena, struct doc
         }
     }
     return true;
+}
+
+bool search_projects_at_once(const struct search *search)
+{
+    return search != NULL && search->sorted == 0 && search->projection != NULL && !search->projection->all_data;
+}
+
+struct str search_project(const struct search *search, struct str data, struct arena *arena)
+{
+    return projection_apply(search->projection, data, arena);
 }
 
 bool search_arrange(const struct search *search, bool finish, struct arena *arena, struct document *documents, size_t *count)

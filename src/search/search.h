@@ -35,6 +35,11 @@ size_t search_keep(const struct search *search);
 /* How many of so many are left after skip and limit. */
 size_t search_window(const struct search *search, size_t total);
 
+/* Whether each document can be projected as soon as it is found: nothing is sorted by what it loses. */
+bool search_projects_at_once(const struct search *search);
+/* What is asked for of a document's text, in the arena; ptr NULL: out of memory. */
+struct str search_project(const struct search *search, struct str data, struct arena *arena);
+
 /* Sorts (by path when nothing else is asked for), and cuts to what search_keep says; with `finish` skips, limits and projects,
  * too. Documents are in memory of the arena. False: out of memory. */
 bool search_arrange(const struct search *search, bool finish, struct arena *arena, struct document *documents, size_t *count);

@@ -34,8 +34,12 @@ static bool copy_text(struct arena *out, struct str from, struct str *to)
 }
 
 /* Taking the memory of a long text over spares a second one of that length. */
-static bool copy_data(struct arena *out, const struct document *from, struct str *to)
+static bool copy_data(const struct store_op *op, struct arena *out, const struct document *from, struct str *to)
 {
+    if (search_projects_at_once(op->search)) {
+        *to = search_project(op->search, from->data, out);
+        return str_is_set(*to);
+    }
     if (from->own == NULL || from->own->allocator != out->allocator) {
         return copy_text(out, from->data, to);
     }
@@ -45,9 +49,9 @@ static bool copy_data(struct arena *out, const struct document *from, struct str
 
 bool operation_copy(const struct store_op *op, struct arena *out, const struct document *from, struct document *to)
 {
-    *to = (struct document){.created = from->created, .modified = from->modified, .rev = from->rev};
+    *to = (struct document){.created = from->created, .modified = from->modified, .rev = from->rev, .is_projected = search_projects_at_once(op->search)};
     return copy_text(out, from->path, &to->path) && copy_text(out, from->modified_by, &to->modified_by) &&
-           copy_text(out, from->tag, &to->tag) && (op->paths_only || copy_data(out, from, &to->data));
+           copy_text(out, from->tag, &to->tag) && (op->paths_only || copy_data(op, out, from, &to->data));
 }
 
 struct document *operation_add(struct store_op *op, struct arena *out, size_t *room)
@@ -89,6 +93,7 @@ enum { BYTES_OF_ONE = 1024 /* a long document counts as several */ };
 struct operation_cursor {
     struct store_op *op;
     struct arena *out;
+    struct arena own, *texts; /* texts of documents: their own place where many of them go again, else `out` */
     size_t room, budget;
     size_t enough, most; /* documents; more than `most` are sorted and cut */
     struct search_work work;
@@ -97,11 +102,30 @@ struct operation_cursor {
     struct buf from;   /* where the next slice begins */
 };
 
+/* What is left moves to another place, and the old one goes with all the rest. */
+static bool move(struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    struct arena fresh;
+    arena_init(&fresh, cursor->out->allocator);
+    for (size_t i = 0; i < op->count; i++) {
+        struct document copy;
+        if (!operation_copy(op, &fresh, &op->documents[i], &copy)) {
+            arena_fini(&fresh);
+            return false;
+        }
+        op->documents[i] = copy;
+    }
+    arena_fini(&cursor->own);
+    cursor->own = fresh;
+    return true;
+}
+
 /* Of a sorted search with a limit only the best are kept: when twice as many are there, the rest goes. */
 static bool shrink(struct operation_cursor *cursor)
 {
     struct store_op *op = cursor->op;
-    return op->count < cursor->most || search_arrange(op->search, false, cursor->out, op->documents, &op->count);
+    return op->count < cursor->most || (search_arrange(op->search, false, cursor->out, op->documents, &op->count) && move(cursor));
 }
 
 static bool take(struct operation_cursor *cursor, const struct document *document)
@@ -116,7 +140,7 @@ static bool take(struct operation_cursor *cursor, const struct document *documen
         return false;
     }
     struct document *place = operation_add(op, cursor->out, &cursor->room);
-    if (place == NULL || !operation_copy(op, cursor->out, document, place) || !shrink(cursor)) {
+    if (place == NULL || !operation_copy(op, cursor->texts, document, place) || !shrink(cursor)) {
         cursor->status = operation_no_memory(op);
     }
     return cursor->status == HAPPN_OK;
@@ -256,6 +280,8 @@ static struct operation_cursor *new_cursor(struct store_op *op, struct arena *ou
     size_t keep = search_keep(op->search);
     cursor->enough = search_enough(op->search);
     cursor->most = keep < SIZE_MAX / 4 ? keep * 2 + 64 : SIZE_MAX;
+    cursor->texts = search_enough(op->search) == SIZE_MAX && cursor->most != SIZE_MAX ? &cursor->own : out;
+    arena_init(&cursor->own, out->allocator);
     buf_init(&cursor->from, out->allocator, PATH_MAX_LENGTH * 4);
     search_work_init(&cursor->work, out->allocator);
     return cursor;
@@ -282,7 +308,10 @@ happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct ar
     status = status == HAPPN_OK ? finish(cursor) : status;
     op->snapshot_rev = shelf->rev;
     if (status != HAPPN_OK) {
+        arena_fini(&cursor->own);
         operation_forget(op);
+    } else {
+        arena_adopt(out, &cursor->own);
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "counting.h"
 #include "json/scan.h"
 #include "search/search.h"
 #include "store/memory.h"
@@ -343,6 +344,52 @@ static void one_text_after_another_at_the_same_place(void **state)
     arena_fini(&arena);
 }
 
+/* What is found but not answered is not kept: neither the rest of a sorted search with a limit, nor the members nobody asked for. */
+static void only_what_is_answered_is_kept(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000, LENGTH = 2000 };
+    static const struct {
+        struct search_text text;
+        size_t count;
+        const char *first;
+    } cases[] = {
+        {{.sort = {"{\"n\":1}", 7}, .limit = 10}, 10, "{\"n\":0,"},
+        {{.sort = {"{\"n\":-1}", 8}, .limit = 10, .skip = 5}, 10, "{\"n\":4994,"}, /* each one is better than those before */
+        {{.sort = {"{\"n\":-1}", 8}, .limit = 10, .fields = {"{\"n\":1}", 7}}, 10, "{\"n\":4999}"},
+        {{.fields = {"{\"n\":1}", 7}}, COUNT, "{\"n\":0}"},
+    };
+    static char filler[LENGTH];
+    memset(filler, 'x', sizeof filler - 1);
+    for (int n = 0; n < COUNT; n++) {
+        char path[32], data[LENGTH + 64];
+        snprintf(path, sizeof path, "/kept/%04d", n);
+        snprintf(data, sizeof data, "{\"n\":%d,\"text\":\"%s\"}", n, filler);
+        struct store_op op = fixture_op(&fixture, STORE_SET, path, data);
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.status, HAPPN_OK);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct counting counting;
+        struct arena arena;
+        struct search *search;
+        counting_init(&counting);
+        arena_init(&arena, &counting.allocator);
+        struct store_op op = fixture_op(&fixture, STORE_FIND, "/kept/*", NULL);
+        assert_int_equal(search_compile(&fixture.arena, &cases[i].text, &search, &op.error), HAPPN_OK);
+        op.search = search;
+        op.arena = &arena;
+        fixture_run(&fixture, &op);
+        assert_int_equal(op.status, HAPPN_OK);
+        assert_int_equal(op.count, cases[i].count);
+        assert_true(str_starts(op.documents[0].data, str_of(cases[i].first)));
+        assert_true(str_starts(op.documents[0].path, STR_LIT("/kept/")));
+        assert_true(counting.most < COUNT * LENGTH / 4);
+        arena_fini(&arena);
+        assert_int_equal(counting.now, 0);
+    }
+}
+
 #define ON(provider)                                                                          \
     cmocka_unit_test_setup_teardown(recommended, set_up_##provider, tear_down),               \
         cmocka_unit_test_setup_teardown(counts, set_up_##provider, tear_down),                \
@@ -351,6 +398,7 @@ static void one_text_after_another_at_the_same_place(void **state)
         cmocka_unit_test_setup_teardown(errors_name_what_is_wrong, set_up_##provider, tear_down), \
         cmocka_unit_test_setup_teardown(removes_only_what_matches, set_up_##provider, tear_down), \
         cmocka_unit_test_setup_teardown(the_top_of_many, set_up_##provider, tear_down),       \
+        cmocka_unit_test_setup_teardown(only_what_is_answered_is_kept, set_up_##provider, tear_down), \
         cmocka_unit_test_setup_teardown(a_hopeless_pattern_ends, set_up_##provider, tear_down)
 
 int main(void)
