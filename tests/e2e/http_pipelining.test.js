@@ -21,13 +21,15 @@ const script = `
   M["GET /parts"] = function(req) return req:stream(function(out) for i = 1, 3 do out:write(req.query.n) happn.sleep("2ms") end end) end
   return M`;
 
+const file = Array.from({ length: 20000 }, (_, n) => n).join(); // of several pieces
 let server, secret;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-'));
 
 async function start(name, transport) {
   fs.writeFileSync(path.join(folder, 'route.lua'), script);
+  fs.writeFileSync(path.join(folder, 'file.txt'), file);
   fs.writeFileSync(path.join(folder, name), JSON.stringify({
-    services: { transport: { config: transport }, connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }] } } },
+    services: { transport: { config: transport }, connect: { config: { routes: [{ script: 'route.lua', mount: '/r' }], static: [{ mount: '/f', folder }] } } },
   }));
   return Server.start(['--config', path.join(folder, name)]);
 }
@@ -44,6 +46,7 @@ test.after(async () => {
 
 const get = (name, n, more = '') => `GET /r/${name}?n=${n} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
 const post = (name, body) => `POST /r/${name} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const chunks = (name, body) => `POST /r/${name} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${[...body].map((c) => `1\r\n${c}\r\n`).join('')}0\r\n\r\n`;
 const last = get('quick', 'last', 'Connection: close\r\n');
 
 function connect(to) {
@@ -105,13 +108,14 @@ for (const kind of ['plain', 'TLS']) {
   });
 
   test(`${kind}: a hundred of every kind, cut anywhere`, async () => {
-    const kinds = [(n) => get('quick', n), (n) => get('late', n), (n) => post('quick', String(n)), (n) => post('late', String(n)), (n) => get('parts', n)];
-    const wanted = [(n) => n, (n) => n, (n) => n, (n) => `${n}|${n}`, (n) => n + n + n];
+    const kinds = [(n) => get('quick', n), (n) => get('late', n), (n) => post('quick', String(n)), (n) => post('late', String(n)), (n) => get('parts', n),
+      (n) => chunks('late', String(n)), () => 'GET /f/file.txt HTTP/1.1\r\nHost: a\r\n\r\n'];
+    const wanted = [(n) => n, (n) => n, (n) => n, (n) => `${n}|${n}`, (n) => n + n + n, (n) => `${n}|${n}`, () => file];
     let all = '';
     const expected = [];
     for (let i = 0; i < 100; i += 1) {
-      all += kinds[i % 5](i);
-      expected.push(wanted[i % 5](String(i)));
+      all += kinds[i % kinds.length](i);
+      expected.push(wanted[i % kinds.length](String(i)));
     }
     const packets = [];
     for (let at = 0, size = 1; at < all.length; at += size, size = (size * 7 + 3) % 901) packets.push(all.slice(at, at + size));
