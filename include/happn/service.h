@@ -58,7 +58,8 @@ HAPPN_API void happn_service_start(happn_service *service, happn_done_fn done, v
 HAPPN_API int happn_service_port(const happn_service *service);
 
 /* Statistics as JSON text: sessions, subscriptions, what waits in every queue (requests, operations of the store, publications that
- * are to be acknowledged, bytes to be sent), totals, drops, and rates a second since the last call. take is called before it returns.
+ * are to be acknowledged, bytes to be sent), totals, drops (text that was no request, operations that failed, publications that were not
+ * acknowledged, deliveries that failed and links that were cut off), and rates a second since the last call. take is called before it returns.
  * E_CLOSED: the service does not run. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_stats(happn_service *service, void (*take)(const char *json, size_t len, void *arg),
                                                           void *arg);

@@ -23,6 +23,7 @@ struct core_stats {
     uint64_t requests, refused, publications, deliveries, failed_deliveries, ignored_text;
     uint64_t store_operations, store_failures, unacknowledged;
     uint64_t refused_logins;
+    uint64_t cut_off; /* links that did not take what waited for them, and lost it */
 };
 
 /* Where layers stand: before and after the checkpoint, before a reply or a recipient's copy leaves, once for each event. */

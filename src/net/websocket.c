@@ -101,6 +101,7 @@ static void kill_connection(struct websocket *websocket, const char *why)
         return;
     }
     websocket->is_killed = true;
+    websocket->listener->core->stats.cut_off++;
     log_write(websocket->listener->core->log, LOG_INFO, "net", "session %s is cut off: %s", websocket->session->id, why);
     lws_set_timeout(websocket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }

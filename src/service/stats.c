@@ -60,9 +60,9 @@ static void add_all(happn_service *service, struct buf *out)
     buf_add_char(out, ',');
     add_queue(out, "store", totals.in_store, now->store_operations, before->store_operations, seconds, now->store_failures);
     buf_add_char(out, ',');
-    add_queue(out, "publication", acknowledgement_count(core), now->publications, before->publications, seconds, 0);
+    add_queue(out, "publication", acknowledgement_count(core), now->publications, before->publications, seconds, now->unacknowledged);
     buf_add_char(out, ',');
-    add_queue(out, "outbound", totals.queued_bytes, now->deliveries, before->deliveries, seconds, now->failed_deliveries);
+    add_queue(out, "outbound", totals.queued_bytes, now->deliveries, before->deliveries, seconds, now->failed_deliveries + now->cut_off);
     buf_add_format(out, ",\"failures\":%llu},\"publisher\":{\"attempted\":%llu,\"failed\":%llu,\"unacknowledged\":%llu}",
                    (unsigned long long)now->refused, (unsigned long long)now->publications,
                    (unsigned long long)now->failed_deliveries, (unsigned long long)now->unacknowledged);

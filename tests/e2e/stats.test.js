@@ -4,6 +4,7 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const { Server } = require('./support/server');
 const { Client, Events } = require('./support/clients');
+const { Peer } = require('./support/peer');
 
 test('statistics count requests, sessions, subscriptions and deliveries', async () => {
   const server = await Server.start(['--set', 'services.stats.config.route="/stats"', '--set', 'name="me"']);
@@ -32,6 +33,47 @@ test('statistics count requests, sessions, subscriptions and deliveries', async 
   assert.ok(after.system.memory.rss > 1e6);
   await six.disconnect();
   await thirteen.disconnect();
+  await server.stop();
+});
+
+test('what waits in each queue is told, and what was dropped there', async (t) => {
+  const server = await Server.start(['--set', 'services.stats.config.route="/stats"', '--set', 'services.transport.config.queueBytes=4000000']);
+  t.after(() => server.child.kill('SIGKILL'));
+  const stats = async () => (await fetch(`http://127.0.0.1:${server.port}/stats`)).json();
+  const queues = async () => (await stats()).queue;
+  const writer = await Client.connect('13', server.port);
+  const drops = async () => Object.fromEntries(Object.entries(await queues()).filter(([, queue]) => queue.drops !== undefined).map(([name, queue]) => [name, queue.drops]));
+  const [mute, slow] = [await Peer.open(server.port, 'happn_4'), await Peer.open(server.port, 'happn_3')];
+  assert.deepEqual(await drops(), { inbound: 0, store: 0, publication: 0, outbound: 0 });
+
+  mute.socket.send('{"action":'); // text that is nothing
+  await mute.ask({ action: 'on', path: '/SET@/mute' });
+  await writer.set('/mute', { n: 1 });
+  await assert.rejects(writer.set('/mute', { n: 2 }, { ifRev: 0 }), /somebody was faster/);
+  const reported = new Promise((resolve) => { writer.set('/mute', { n: 3 }, { consistency: 3, onPublished: (error, result) => resolve({ error, result }) }); });
+  await mute.until((message) => message._meta.consistency === 3);
+  assert.equal((await queues()).publication.length, 1, 'it is not acknowledged');
+  mute.close();
+  const { error, result } = await reported;
+  assert.equal(error.message, 'unacknowledged publication');
+  assert.deepEqual({ ...result }, { successful: 1, failed: 0, skipped: 0, queued: 1, acknowledged: 0 });
+  assert.deepEqual(await drops(), { inbound: 1, store: 1, publication: 1, outbound: 0 });
+  assert.equal((await queues()).publication.length, 0);
+  assert.equal((await stats()).publisher.unacknowledged, 1);
+
+  await slow.ask({ action: 'on', path: '/SET@/flood' });
+  slow.socket._socket.pause();
+  const flood = () => writer.set('/flood', { text: 'x'.repeat(100000) });
+  do await flood(); while ((await queues()).outbound.length < 1100000);
+  slow.socket.send('{"action":"get","eventId":"late","path":"/flood"}');
+  while ((await queues()).inbound.length !== 1); // it waits until there is room for its answer
+  const { sessions } = (await stats()).session;
+  do await flood(); while ((await stats()).session.sessions === sessions); // cut off
+  const after = await queues();
+  assert.equal(after.outbound.drops, 1);
+  for (const name of ['inbound', 'store', 'publication', 'outbound']) assert.equal(after[name].length, 0, name);
+  slow.close();
+  await writer.disconnect();
   await server.stop();
 });
 
