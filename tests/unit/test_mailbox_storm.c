@@ -26,7 +26,7 @@ static struct ticket tickets[MOST_TICKETS];
 static uint64_t last_ticket, seed;
 static size_t waiting; /* DONE, END and REPORT to come */
 static struct things services, clients, subscriptions;
-static int ports[MOST_TICKETS];
+static int ports[MOST_TICKETS], last_port;
 
 static uint64_t draw(uint64_t count)
 {
@@ -72,7 +72,7 @@ static void take_done(struct ticket *ticket, const happn_event *event)
     waiting--;
     const char *port = strstr(event->meta, "\"port\":");
     if (port != NULL) {
-        ports[event->ticket] = atoi(port + 7);
+        last_port = ports[event->ticket] = atoi(port + 7);
     }
     if (ticket->wants_report && event->status == HAPPN_OK) {
         waiting++;
@@ -126,13 +126,26 @@ static bool take_some(size_t most, int wait_ms)
 
 /* --- what a host may ask for */
 
+/* Of a service that is there or was. */
+static int a_port(void)
+{
+    for (int i = 0; i < 50; i++) {
+        uint64_t number = draw(last_ticket + 1);
+        if (ports[number] != 0) {
+            return ports[number];
+        }
+    }
+    return last_port;
+}
+
 static void open_service(void)
 {
-    static const char *const configs[] = {"{\"port\":0,\"host\":\"127.0.0.1\",\"utils\":{\"logLevel\":\"off\"}}", "{\"deferListen\":true,\"utils\":{\"logLevel\":\"off\"}}",
+    static const char *const configs[] = {"{\"port\":%d,\"host\":\"127.0.0.1\",\"utils\":{\"logLevel\":\"off\"}}", "{\"deferListen\":true,\"utils\":{\"logLevel\":\"off\"}}",
                                           "{\"port\":\"none\"}", "{"};
-    const char *config = configs[draw(10) < 8 ? 0 : draw(4)];
+    char config[200];
+    int len = snprintf(config, sizeof config, configs[draw(10) < 8 ? 0 : draw(4)], a_port()); /* where clients try to come back to */
     uint64_t number = next();
-    asked(number, happn_mb_service_open(mailbox, number, config, strlen(config)), true);
+    asked(number, happn_mb_service_open(mailbox, number, config, (size_t)len), true);
     note(&services, number);
 }
 
@@ -140,10 +153,10 @@ static void open_client(void)
 {
     char options[300];
     uint64_t number = next(), service = any(&services);
-    int port = service < MOST_TICKETS && ports[service] != 0 ? ports[service] : 1;
+    int port = draw(10) != 0 ? a_port() : 1;
     int len = snprintf(options, sizeof options, "{\"url\":\"ws://127.0.0.1:%d\",\"reconnect\":%s,\"reconnectMin\":1,\"reconnectMax\":5,\"reconnectAttempts\":%d}", port,
-                       draw(2) == 0 ? "true" : "false", (int)draw(6));
-    bool is_inside = draw(3) != 0;
+                       draw(4) != 0 ? "true" : "false", (int)draw(2) * 20);
+    bool is_inside = draw(3) == 0;
     asked(number, is_inside ? happn_mb_client_open(mailbox, number, service, NULL, 0) : happn_mb_client_open(mailbox, number, 0, options, (size_t)len), true);
     note(&clients, number);
 }
@@ -206,8 +219,8 @@ static void ask_something(void)
 static void close_something(void)
 {
     uint64_t number = next();
-    if (draw(6) == 0) {
-        asked(number, happn_mb_service_close(mailbox, number, any(&services), draw(2) == 0), false);
+    if (draw(4) == 0) {
+        asked(number, happn_mb_service_close(mailbox, number, any(&services), draw(4) != 0), false);
     } else {
         asked(number, happn_mb_client_close(mailbox, number, any(&clients)), false);
     }
@@ -235,7 +248,7 @@ static void step(void)
     if (what < 2 || alive(&services) == 0) {
         open_service();
         wait_for(last_ticket);
-    } else if (what < 5 || alive(&clients) < 3) {
+    } else if (what < 5 || alive(&clients) < 8) {
         open_client();
         if (draw(2) == 0) {
             wait_for(last_ticket);
@@ -244,12 +257,12 @@ static void step(void)
         subscribe();
     } else if (what < 60) {
         publish();
-    } else if (what < 92) {
+    } else if (what < 91) {
         ask_something();
     } else if (what < 93) {
         close_something();
     } else {
-        (void)take_some(draw(100) + 1, what == 99);
+        (void)take_some(draw(100) + 1, what >= 98 ? 2 : 0);
     }
 }
 
