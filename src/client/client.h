@@ -1,5 +1,5 @@
 /* What the files of the client share. The verbs are in client.c; requests.c knows which of them wait for an answer,
- * channels.c who wants which events, reply.c what the server says. */
+ * channels.c who wants which events, subscribe.c and unsubscribe.c on and off, reply.c what the server says. */
 #ifndef HAPPN_CLIENT_CLIENT_H
 #define HAPPN_CLIENT_CLIENT_H
 
@@ -175,7 +175,7 @@ void channels_deliver(happn_client *client, struct str channel, struct str data,
 /* How many subscriptions the channel has here. */
 size_t channels_count(happn_client *client, struct str channel);
 /* Asks the server again for everything that was subscribed, on a connection that is new. */
-happn_status channels_subscribe_again(happn_client *client);
+happn_status channels_subscribe_again(happn_client *client); /* subscribe.c */
 void channels_fini(happn_client *client);
 
 /* --- reconnect.c */
