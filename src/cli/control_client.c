@@ -1,6 +1,7 @@
 #include "cli/control_client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { LATE_MS = 2000 };
 
 /* A folder of somebody else could hold a socket of his. */
 static int is_ours(const char *folder)
@@ -48,7 +51,16 @@ static int connect_to(const char *command, const char *path)
     return -1;
 }
 
-static char *exchange(int fd, const char *line)
+/* It may be at a long reload, or stuck. */
+static void say_when_it_is_late(const char *command, int fd)
+{
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    if (poll(&answer, 1, LATE_MS) == 0) {
+        fprintf(stderr, "happn %s: the server has not answered yet; when it stands still, its log says where\n", command);
+    }
+}
+
+static char *exchange(const char *command, int fd, const char *line)
 {
     char *answer = NULL;
     size_t room = 0;
@@ -59,6 +71,7 @@ static char *exchange(int fd, const char *line)
     }
     fprintf(stream, "%s\n", line);
     fflush(stream);
+    say_when_it_is_late(command, fd);
     if (getline(&answer, &room, stream) <= 0) {
         free(answer);
         answer = NULL;
@@ -73,7 +86,7 @@ cJSON *control_ask(const char *command, const char *path, const char *line)
     if (fd < 0) {
         return NULL;
     }
-    char *text = exchange(fd, line);
+    char *text = exchange(command, fd, line);
     cJSON *answer = text != NULL ? cJSON_Parse(text) : NULL;
     free(text);
     if (answer == NULL) {

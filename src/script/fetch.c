@@ -324,7 +324,7 @@ static int response_json(lua_State *L)
     vm_charge(L, len / 16);
     happn_status status = value_is_utf8(str_make(body, len)) ? json_check(str_make(body, len), &at) : HAPPN_E_JSON;
     if (status != HAPPN_OK) {
-        return luaL_error(L, "the answer is not JSON: %s, at byte %d", happn_status_text(status), (int)at + 1);
+        return luaL_error(L, "the answer is not JSON: %s near byte %d", status == HAPPN_E_JSON ? "a mistake" : happn_status_text(status), (int)at + 1);
     }
     view_push(L, json_trim(str_make(body, len)));
     return 1;

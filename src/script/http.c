@@ -133,7 +133,7 @@ static int method_json(lua_State *L)
         lua_newtable(L); /* the client's mistake, so it is a refusal and not a script error */
         lua_pushliteral(L, "BadRequest");
         lua_setfield(L, -2, "name");
-        lua_pushfstring(L, "the body is not valid JSON: %s, at byte %d", happn_status_text(status), (int)at + 1);
+        lua_pushfstring(L, "the body is not JSON: %s near byte %d", status == HAPPN_E_JSON ? "a mistake" : happn_status_text(status), (int)at + 1);
         lua_setfield(L, -2, "message");
         lua_pushinteger(L, 400);
         lua_setfield(L, -2, "code");

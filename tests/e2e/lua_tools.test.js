@@ -3,8 +3,10 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
+const { once } = require('node:events');
 const { spawn, spawnSync } = require('node:child_process');
 const { Server, program } = require('./support/server');
 
@@ -172,6 +174,27 @@ test('happn init makes a folder whose tests pass, whose scripts are sound and wh
   assert.equal(run(root, 'init', '--types', 'notes').status, 0);
   assert.match(fs.readFileSync(path.join(notes, 'types/happn.lua'), 'utf8'), /^---@meta\n/);
   assert.equal(run(root, 'init', 'a', 'b').status, 2);
+});
+
+test('happn scripts says so when the server does not answer, and waits', async () => {
+  const socket = path.join(folder({}), 'control.sock');
+  let answer;
+  const asked = new Promise((resolve) => {
+    const server = net.createServer((visitor) => visitor.once('data', () => {
+      answer = () => { visitor.end('{"ok":true,"result":{"generation":7}}\n'); server.close(); };
+      resolve();
+    })).listen(socket);
+  });
+  const child = spawn(program, ['scripts', '--json', '--control', socket]);
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk) => { out += chunk; });
+  await asked;
+  const [said] = await once(child.stderr.setEncoding('utf8'), 'data');
+  assert.equal(said, 'happn scripts: the server has not answered yet; when it stands still, its log says where\n');
+  answer();
+  const [code] = await once(child, 'close');
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(out).generation, 7);
 });
 
 const repl = (lines, ...args) => spawnSync(program, ['repl', ...args], { input: lines, encoding: 'utf8', timeout: 60000 });

@@ -201,7 +201,9 @@ static void routes_are_asked_without_sockets(void **state)
                   "  t.equal(t.http('GET', '/o/8?q=a%20b', nil, { ['X-H'] = 'h' }).body, { id = '8', q = 'a b', h = 'h' })\n"
                   "  t.equal(t.http('GET', '/o/text').body, 'hello')\n"
                   "  t.equal(t.http('GET', '/o/events').text, 'data: {\"n\":1}\\n\\ndata: {\"n\":2}\\n\\ndata: {\"n\":3}\\n\\n')\n"
-                  "  t.equal(t.http('POST', '/o', '{bad').status, 400)\n"
+                  "  local bad = t.http('POST', '/o', '{bad')\n"
+                  "  t.equal(bad.status, 400)\n"
+                  "  t.equal(bad.body.error, { name = 'BadRequest', message = 'the body is not JSON: a mistake near byte 1', code = 400 })\n"
                   "  t.equal(t.http('DELETE', '/o/8').status, 405)\n"
                   "  t.equal(t.http('GET', '/nowhere').status, 404)\n"
                   "end)\n");
