@@ -11,7 +11,7 @@ enum { POOLED_REQUESTS = 256 };
 happn_status core_init(struct core *core, struct loop *loop, const struct allocator *allocator)
 {
     *core = (struct core){.loop = loop, .allocator = allocator, .compat = 13, .acknowledge_ms = 60000};
-    core->limits = (struct core_limits){.message_bytes = 32u << 20, .subscriptions = 100000, .pending_requests = 1000};
+    core->limits = (struct core_limits){.message_bytes = 32u << 20, .subscriptions = 100000, .pending_requests = 1000, .list_bytes = 64u << 20};
     uv_timer_init(&loop->uv, &core->timer);
     uv_timer_init(&loop->uv, &core->sweep);
     core->sweep.data = core;

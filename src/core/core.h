@@ -17,6 +17,7 @@ struct core_limits {
     size_t message_bytes;     /* one message in or out */
     size_t subscriptions;     /* of one session */
     size_t pending_requests;  /* of one session; then its link is not read from */
+    size_t list_bytes;        /* one list; a longer one is refused before it is put together */
 };
 
 struct core_stats {

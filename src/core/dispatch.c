@@ -34,6 +34,8 @@
 #include "json/write.h"
 #include "store/datastores.h"
 
+enum { LOCAL_LIST_BYTES = 1 << 30 };
+
 struct action_entry {
     enum action action;
     void (*run)(struct request *request);
@@ -351,6 +353,13 @@ static void submit(struct request *request)
     }
 }
 
+/* Within the process nobody is cut off for what waits. Initial values stand in their message twice. */
+static size_t most_bytes(const struct request *request)
+{
+    size_t most = request->session->is_local ? LOCAL_LIST_BYTES : request->core->limits.list_bytes;
+    return request->action == ACTION_ON ? most / 2 : most;
+}
+
 void dispatch_store(struct request *request, enum store_kind kind, void (*finish)(struct request *request))
 {
     struct store_op *op = &request->op;
@@ -360,6 +369,7 @@ void dispatch_store(struct request *request, enum store_kind kind, void (*finish
     }
     op->now = loop_now_ms(request->core->loop);
     op->include_system = request->session->may_see_system;
+    op->most_bytes = most_bytes(request);
     op->modified_by = request->modified_by;
     if (request->sight.rights != NULL && path_has_wildcard(op->path)) {
         op->shows = sight_shows;

@@ -89,6 +89,7 @@ static void apply_config(happn_service *service)
     core->limits.message_bytes = (size_t)config->message_bytes;
     core->limits.subscriptions = (size_t)config->subscriptions;
     core->limits.pending_requests = (size_t)config->pending;
+    core->limits.list_bytes = (size_t)config->queue_bytes; /* its connection would be cut off */
     struct str name = config->name.len != 0 ? config->name : config->system_name;
     if (name.len != 0) {
         snprintf(core->name, sizeof core->name, "%s", name.ptr);

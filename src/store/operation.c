@@ -88,7 +88,7 @@ happn_status operation_check(struct store_op *op, const struct document *documen
                      (int)(document->path.len < 300 ? document->path.len : 300), document->path.ptr);
 }
 
-enum { BYTES_OF_ONE = 1024 /* a long document counts as several */ };
+enum { BYTES_OF_ONE = 1024 /* a long document counts as several */, BYTES_AROUND = 150 /* dates and names that are sent with each */ };
 
 struct operation_cursor {
     struct store_op *op;
@@ -96,11 +96,28 @@ struct operation_cursor {
     struct arena own, *texts; /* texts of documents: their own place where many of them go again, else `out` */
     size_t room, budget;
     size_t enough, most; /* documents; more than `most` are sorted and cut */
+    size_t bytes;        /* of what is kept, as it will be sent */
     struct search_work work;
     bool is_cut;       /* the budget ended the walk */
     happn_status status;
     struct buf from;   /* where the next slice begins */
 };
+
+static size_t bytes_of(const struct document *document)
+{
+    return document->path.len + document->data.len + BYTES_AROUND;
+}
+
+static bool goes_again(const struct operation_cursor *cursor)
+{
+    return cursor->texts == &cursor->own;
+}
+
+static size_t most_meanwhile(const struct operation_cursor *cursor)
+{
+    size_t most = cursor->op->most_bytes != 0 ? cursor->op->most_bytes : SIZE_MAX;
+    return goes_again(cursor) && most < SIZE_MAX / 2 ? most * 2 : most;
+}
 
 /* What is left moves to another place, and the old one goes with all the rest. */
 static bool move(struct operation_cursor *cursor)
@@ -108,6 +125,7 @@ static bool move(struct operation_cursor *cursor)
     struct store_op *op = cursor->op;
     struct arena fresh;
     arena_init(&fresh, cursor->out->allocator);
+    cursor->bytes = 0;
     for (size_t i = 0; i < op->count; i++) {
         struct document copy;
         if (!operation_copy(op, &fresh, &op->documents[i], &copy)) {
@@ -115,17 +133,25 @@ static bool move(struct operation_cursor *cursor)
             return false;
         }
         op->documents[i] = copy;
+        cursor->bytes += bytes_of(&copy);
     }
     arena_fini(&cursor->own);
     cursor->own = fresh;
     return true;
 }
 
-/* Of a sorted search with a limit only the best are kept: when twice as many are there, the rest goes. */
+/* Of a sorted search with a limit only the best are kept: when twice as many are there, or twice as much, the rest goes. */
 static bool shrink(struct operation_cursor *cursor)
 {
     struct store_op *op = cursor->op;
-    return op->count < cursor->most || (search_arrange(op->search, false, cursor->out, op->documents, &op->count) && move(cursor));
+    bool is_full = op->count >= cursor->most || (goes_again(cursor) && cursor->bytes > most_meanwhile(cursor));
+    return !is_full || (search_arrange(op->search, false, cursor->out, op->documents, &op->count) && move(cursor));
+}
+
+static happn_status refuse(struct store_op *op)
+{
+    return error_set(&op->error, HAPPN_E_LIMIT, "the list would be longer than the %zu bytes that may wait for one client: ask for less, by criteria, fields or limit",
+                     op->most_bytes);
 }
 
 static bool take(struct operation_cursor *cursor, const struct document *document)
@@ -140,9 +166,12 @@ static bool take(struct operation_cursor *cursor, const struct document *documen
         return false;
     }
     struct document *place = operation_add(op, cursor->out, &cursor->room);
-    if (place == NULL || !operation_copy(op, cursor->texts, document, place) || !shrink(cursor)) {
+    if (place == NULL || !operation_copy(op, cursor->texts, document, place)) {
         cursor->status = operation_no_memory(op);
+        return false;
     }
+    cursor->bytes += bytes_of(place);
+    cursor->status = !shrink(cursor) ? operation_no_memory(op) : cursor->bytes > most_meanwhile(cursor) ? refuse(op) : HAPPN_OK;
     return cursor->status == HAPPN_OK;
 }
 
@@ -266,8 +295,14 @@ static happn_status finish(struct operation_cursor *cursor)
         op->count = op->in_whole ? op->count : search_window(op->search, op->count);
         return HAPPN_OK;
     }
-    bool is_done = search_arrange(op->search, !op->in_whole, cursor->out, op->documents, &op->count);
-    return is_done ? HAPPN_OK : operation_no_memory(op);
+    if (!search_arrange(op->search, !op->in_whole, cursor->out, op->documents, &op->count)) {
+        return operation_no_memory(op);
+    }
+    cursor->bytes = 0;
+    for (size_t i = 0; i < op->count; i++) {
+        cursor->bytes += bytes_of(&op->documents[i]);
+    }
+    return op->most_bytes != 0 && cursor->bytes > op->most_bytes ? refuse(op) : HAPPN_OK;
 }
 
 static struct operation_cursor *new_cursor(struct store_op *op, struct arena *out)

@@ -40,6 +40,7 @@ struct store_op {
     bool has_if_rev;         /* writing one path: E_CONFLICT unless the document has this rev; 0: unless there is none */
     int64_t if_rev;
     const struct search *search; /* GET, FIND, COUNT, REMOVE: which documents, in what order and form; NULL: all as they are */
+    size_t most_bytes;       /* FIND: E_LIMIT when what is found is longer, as text with all around it; 0: no end */
     bool paths_only;         /* GET, FIND: data is not needed */
     bool include_system;     /* FIND, COUNT, REMOVE by pattern: may touch /_SYSTEM */
     bool lists_removed;      /* REMOVE by pattern: what was removed is wanted */

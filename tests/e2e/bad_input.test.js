@@ -141,6 +141,30 @@ test('a client that never reads is cut off at its queue limit', async () => {
   await nobodyNotices();
 });
 
+test('a list that is longer than may wait for a client: an error, and it can ask for less', async () => {
+  for (let n = 0; n < 60; n++) await witness.set(`/long/${n}`, { n, text: 'x'.repeat(100000) });
+  const socket = raw();
+  await socket.opened;
+  const ask = async (message) => {
+    socket.send(JSON.stringify(message));
+    return JSON.parse(await Promise.race([socket.next(), socket.closed.then(() => '{"_meta":"closed"}')]));
+  };
+  await ask({ action: 'configure-session', eventId: 1, data: { protocol: 'happn_4' } });
+  for (const request of [{ action: 'get', path: '/long/*' }, { action: 'get', path: '/long/*', options: { sort: { n: 1 } } },
+    { action: 'on', path: '/ALL@/long/*', options: { initialCallback: true } }]) {
+    const refused = await ask({ eventId: 2, ...request });
+    assert.equal(refused._meta.status, 'error', JSON.stringify(refused).slice(0, 200));
+    assert.equal(refused._meta.error.name, 'LimitExceeded');
+    assert.match(refused._meta.error.message, /longer than .* ask for less/);
+  }
+  assert.equal((await ask({ action: 'get', path: '/long/*', eventId: 3, options: { options: { limit: 20, sort: { n: -1 } } } })).length, 21);
+  assert.equal((await ask({ action: 'get', path: '/long/*', eventId: 3, options: { fields: { n: 1 } } })).length, 61);
+  assert.equal((await ask({ action: 'count', path: '/long/*', eventId: 3 })).data.value, 60);
+  assert.equal((await ask({ action: 'remove', path: '/long/*', eventId: 3 })).data.removed, 60);
+  socket.terminate();
+  await nobodyNotices();
+});
+
 test('a number no double holds: an error by name', async () => {
   const socket = raw();
   await socket.opened;
