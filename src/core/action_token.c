@@ -77,6 +77,8 @@ struct password_change {
     struct str password, stored;
 };
 
+static const char locked_out[] = "Account locked out";
+
 static void fail(struct request *request, const char *text)
 {
     core_fail(request, HAPPN_E_DENIED, "SystemError", 500, text);
@@ -106,14 +108,39 @@ static void made(struct hash_job *job)
     security_set_password(security, user->name, job->made, change->stored, written, request);
 }
 
+/* Whoever took over a session must not find out its password: wrong ones count as those of logins. False: it has failed. */
+static bool may_guess(struct request *request)
+{
+    struct lockout *lockout = &request->core->security->lockout;
+    const struct session *session = request->session;
+    const struct identity *identity = session->identity;
+    bool may = identity != NULL && !lockout_is_locked(lockout, identity->username, str_of(session->peer.address), loop_now_ms(request->core->loop));
+    if (!may) {
+        fail(request, identity != NULL ? locked_out : "the password was not changed");
+    }
+    return may;
+}
+
+static void guessed_wrong(struct request *request)
+{
+    struct lockout *lockout = &request->core->security->lockout;
+    const struct session *session = request->session;
+    bool locks = lockout_failed(lockout, session->identity->username, str_of(session->peer.address), loop_now_ms(request->core->loop));
+    fail(request, locks ? locked_out : "Invalid old password");
+}
+
 static void checked(struct hash_job *job)
 {
     struct password_change *change = job->arg;
     struct request *request = change->request;
-    if (!job->fits) {
-        fail(request, "Invalid old password");
+    if (!may_guess(request)) {
         return;
     }
+    if (!job->fits) {
+        guessed_wrong(request);
+        return;
+    }
+    lockout_succeeded(&request->core->security->lockout, request->session->identity->username, str_of(request->session->peer.address));
     change->make = (struct hash_job){.password = change->password, .iterations = job->iterations, .done = made, .arg = change};
     if (hashing_submit(request->core->security->hashing, &change->make) != HAPPN_OK) {
         fail(request, happn_status_text(HAPPN_E_BUSY));
@@ -137,14 +164,15 @@ void action_change_password(struct request *request)
         fail(request, "Invalid parameters: oldPassword and newPassword required");
     } else if (str_is(user->name, ADMIN_NAME)) {
         fail(request, "updates to the _ADMIN user are forbidden");
-    } else {
+    } else if (may_guess(request)) {
         struct str stored = json_string(arena, json_get(user->record, "password"));
         *change = (struct password_change){.request = request, .password = password, .stored = stored};
         change->stored = arena_str(arena, str_is_set(stored) ? stored : STR_LIT("none"));
         change->check = (struct hash_job){.password = old, .stored = change->stored, .iterations = security->settings.iterations,
                                           .done = checked, .arg = change};
-        if (hashing_submit(security->hashing, &change->check) != HAPPN_OK) {
-            fail(request, happn_status_text(HAPPN_E_BUSY));
+        /* Without a stored hash nothing would be compared. */
+        if (change->stored.ptr == NULL || hashing_submit(security->hashing, &change->check) != HAPPN_OK) {
+            fail(request, happn_status_text(change->stored.ptr == NULL ? HAPPN_E_MEMORY : HAPPN_E_BUSY));
         }
     }
 }

@@ -92,6 +92,20 @@ test('passwords that are tried at once are not more than one after the other', a
   for (const raw of [...wrong, right]) raw.close();
 });
 
+test('who has a session cannot guess the password by changing it', async () => {
+  await admin.user('guessed', {});
+  const raw = await Raw.open(server.port);
+  assert.equal((await raw.login('guessed'))._meta.status, 'ok');
+  const said = [];
+  for (let n = 0; n < 6; n++) {
+    const reply = await raw.call('change-password', { oldPassword: `guess ${n}`, newPassword: 'mine' });
+    said.push(reply._meta.error.message);
+  }
+  assert.deepEqual(said, [...Array(3).fill('Invalid old password'), ...Array(3).fill('Account locked out')]);
+  assert.equal((await raw.call('change-password', { oldPassword: 'guessed-pw', newPassword: 'mine' }))._meta.error.message, 'Account locked out');
+  raw.close();
+});
+
 test('a token in the query can be switched off; passwords come in the body', async (t) => {
   const strict = await startSecured({}, { services: { connect: { config: { middleware: { security: { queryTokens: false } } } } } });
   t.after(() => strict.stop());
