@@ -133,6 +133,10 @@ static int read_options(struct repl *repl, int argc, char **argv)
             return EXIT_USAGE;
         }
     }
+    if (repl->url != NULL && strncmp(repl->url, "ws://", 5) != 0 && strncmp(repl->url, "wss://", 6) != 0) {
+        fprintf(stderr, "happn repl: --url is like ws://127.0.0.1:55000 or wss://example.org, not %s\n", repl->url);
+        return EXIT_USAGE;
+    }
     if (optind < argc || (repl->url != NULL && repl->config_file != NULL) || (repl->url == NULL && (repl->username != NULL || repl->token != NULL))) {
         fprintf(stderr, "happn repl: --url for a running server, or --config for one of its own; see happn repl --help\n");
         return EXIT_USAGE;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "happn/workshop.h"
 #include "script/sandbox.h"
+#include "workshop/listing.h"
 #include "workshop/names.h"
 #include "workshop/testing.h"
 
@@ -21,8 +22,16 @@ static const char prelude[] =
     "local given = happn\n"
     "happn = { path = given.path, json = given.json, null = given.null, array = given.array, table = given.table,\n"
     "          is_null = given.is_null, uuid = given.uuid }\n"
-    "for _, verb in ipairs { 'get', 'set', 'publish', 'remove', 'count', 'paths', 'on', 'off' } do\n"
-    "  happn[verb] = function(...) return (client[verb](client, ...)) end\n"
+    "local wanted = { get = { 'a path' }, set = { 'a path', 'data' }, publish = { 'a path', 'data' }, remove = { 'a path' }, count = { 'a path' },\n"
+    "                 paths = { 'a path' }, on = { 'a path', 'a function' }, off = { 'what happn.on has returned' } }\n"
+    "for verb, arguments in pairs(wanted) do\n"
+    "  happn[verb] = function(...)\n"
+    "    for i, what in ipairs(arguments) do\n"
+    "      local given = select(i, ...)\n"
+    "      if given == nil or (what == 'a path' and type(given) ~= 'string') then error('happn.' .. verb .. ': ' .. what .. ' is missing', 2) end\n"
+    "    end\n"
+    "    return (client[verb](client, ...))\n"
+    "  end\n"
     "end\n"
     "function print(...)\n"
     "  local texts = table.pack(...)\n"
@@ -32,7 +41,7 @@ static const char prelude[] =
     "function help()\n"
     "  print('happn.get(path, options)  set(path, data, options)  remove  count  paths  publish(path, data)\\n' ..\n"
     "        'happn.on(path, fn) calls fn(data, meta) for every event; happn.off(what on has returned)\\n' ..\n"
-    "        'happn.path json null array table is_null uuid; print; the end of the input ends')\n"
+    "        'happn.path json null array table is_null uuid; print; exit, or the end of the input, ends')\n"
     "end\n";
 
 struct repl {
@@ -94,6 +103,8 @@ static int set_up(lua_State *L)
     lua_pushlightuserdata(L, repl);
     lua_pushcclosure(L, write_text, 1);
     lua_call(L, 2, 0);
+    lua_getfield(L, 1, "happn");
+    module_close_table(L, "happn");
     return 0;
 }
 
@@ -164,11 +175,46 @@ static bool compile(lua_State *L, struct repl *repl, int *status)
     return message == NULL || len < 5 || strcmp(message + len - 5, "<eof>") != 0;
 }
 
+/* The repl, and a value. */
+static int push_shown(lua_State *L)
+{
+    struct repl *repl = lua_touserdata(L, 1);
+    compare_push_shown(L, &repl->testing, 2, true, MOST_SHOWN);
+    return 1;
+}
+
+static int push_listed(lua_State *L)
+{
+    struct repl *repl = lua_touserdata(L, 1);
+    struct answer *memory = testing_answer(L, &repl->testing);
+    listing_add(L, &memory->data, 2);
+    memory->is_done = true;
+    lua_pushlstring(L, memory->data.ptr, memory->data.len);
+    return 1;
+}
+
+/* Leaves the text of the value at index on the stack: JSON when it can be written so. */
+static void push_text(lua_State *L, struct repl *repl, int index)
+{
+    lua_pushcfunction(L, push_shown);
+    lua_pushlightuserdata(L, repl);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK || !lua_istable(L, index)) {
+        return;
+    }
+    vm_check(L);
+    lua_pop(L, 1);
+    lua_pushcfunction(L, push_listed);
+    lua_pushlightuserdata(L, repl);
+    lua_pushvalue(L, index);
+    lua_call(L, 2, 1);
+}
+
 static void show_results(lua_State *L, struct repl *repl, int first)
 {
     for (int i = first, last = lua_gettop(L); i <= last; i++) {
-        compare_push_shown(L, &repl->testing, i, true, MOST_SHOWN);
-        say(repl, lua_tostring(L, -1));
+        push_text(L, repl, i);
+        say(repl, lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "a value that cannot be shown");
         say(repl, "\n");
         lua_pop(L, 1);
     }
@@ -348,6 +394,32 @@ static bool is_blank(const struct repl *repl)
     return repl->chunk.len == 0 || strspn(repl->chunk.ptr, " \t\r\n") + 1 == repl->chunk.len;
 }
 
+static bool is_word(const struct repl *repl, const char *word)
+{
+    const char *text = repl->chunk.ptr + strspn(repl->chunk.ptr, " \t");
+    size_t len = strlen(word), rest = strncmp(text, word, len) == 0 ? strspn(text + len, "() \t\r\n;") : 0;
+    return rest != 0 && text[len + rest] == '\0';
+}
+
+/* Carries out the statement when it is whole. False: it was the last. */
+static bool take_statement(struct repl *repl)
+{
+    if (is_blank(repl)) {
+        buf_clear(&repl->chunk);
+        return true;
+    }
+    if (is_word(repl, "exit") || is_word(repl, "quit")) {
+        buf_clear(&repl->chunk);
+        return false;
+    }
+    if (is_word(repl, "help")) {
+        buf_clear(&repl->chunk);
+        buf_add(&repl->chunk, "help()", sizeof "help()");
+    }
+    run(repl, evaluate);
+    return true;
+}
+
 static void prompt(struct repl *repl)
 {
     if (repl->options->is_terminal) {
@@ -360,10 +432,8 @@ static void loop_lines(struct repl *repl)
     prompt(repl);
     for (;;) {
         if (take_line(repl)) {
-            if (is_blank(repl)) {
-                buf_clear(&repl->chunk);
-            } else {
-                run(repl, evaluate);
+            if (!take_statement(repl)) {
+                return;
             }
             prompt(repl);
         } else if (repl->is_over) {
@@ -423,15 +493,18 @@ static void loop_typed(struct repl *repl)
         if (got > 0) {
             add_line(repl, line, len);
         }
-        if (got < 0 || is_blank(repl)) {
+        if (got < 0) {
             buf_clear(&repl->chunk);
             continue;
         }
         listen_for_interrupt(repl);
         repl->is_running = true;
-        run(repl, evaluate);
+        bool goes_on = take_statement(repl);
         repl->is_running = false;
         uv_poll_stop(&repl->interrupt);
+        if (!goes_on) {
+            return;
+        }
     }
 }
 

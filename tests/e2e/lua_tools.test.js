@@ -235,6 +235,39 @@ error: repl:1: unexpected symbol near <eof>
   assert.equal(result.status, 0);
 });
 
+test('happn repl says what is missing, shows what is no JSON, and knows a few words', () => {
+  const result = repl(`happn.get()
+happn.get(5)
+happn.set("/a")
+happn.on("/a")
+happn.gett("/a")
+happn.sleep("1s")
+{ 1, 2, x = "y", f = print, t = {} }
+{ [1.5] = 2 }
+setmetatable({}, { __index = error })
+help
+exit()
+1 + 1
+`);
+  assert.equal(result.stdout, `error: happn.get: a path is missing
+error: happn.get: a path is missing
+error: happn.set: data is missing
+error: happn.on: a function is missing
+error: repl:1: happn has no gett; did you mean get?
+error: repl:1: happn has no sleep
+{ 1, 2, f = function, t = {...}, x = "y" }
+{ ... }
+{}
+happn.get(path, options)  set(path, data, options)  remove  count  paths  publish(path, data)
+happn.on(path, fn) calls fn(data, meta) for every event; happn.off(what on has returned)
+happn.path json null array table is_null uuid; print; exit, or the end of the input, ends
+`);
+  assert.equal(result.status, 0);
+  const odd = repl('', '--url', 'http://127.0.0.1');
+  assert.equal(odd.status, 2);
+  assert.match(odd.stderr, /--url is like ws:\/\/127\.0\.0\.1:55000 or wss:/);
+});
+
 test('happn repl: a running server, and a configuration of one', async () => {
   const server = await Server.start();
   const result = repl('happn.set("/a", { n = 1 })\nhappn.get("/a").n\n', '--url', `ws://127.0.0.1:${server.port}`);

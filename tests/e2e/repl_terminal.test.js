@@ -82,7 +82,8 @@ test('a statement goes on in the next line, and Ctrl-C begins anew', after, asyn
   await terminal.until('^C\n> ');
   terminal.type('1 + 1\r');
   await terminal.until('\n2\n> ');
-  await leave(terminal);
+  terminal.type('exit\r');
+  assert.equal(await terminal.end(), 0, terminal.out);
 });
 
 test('Ctrl-C ends what runs: an endless loop, and waiting for an answer', after, async () => {
