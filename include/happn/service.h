@@ -32,7 +32,8 @@ typedef void (*happn_system_fn)(const char *event, const char *json, size_t len,
 /* Tells fn of everything that happens, until the service is gone. E_MEMORY, E_ARGUMENT. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_watch(happn_service *service, happn_system_fn fn, void *arg);
 
-/* Layers and routes of the host, before start or later (from the next request on). method "*" stands for all, path may end in `*`. */
+/* Layers and routes of the host, before start or later (from the next request on). A layer that was added before start sees a message before the layers of
+ * scripts do, one that was added later after them. method "*" stands for all, path may end in `*`. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_layer(happn_service *service, int outbound, happn_layer_fn fn, void *arg);
 HAPPN_API HAPPN_MUST_USE happn_status happn_service_add_route(happn_service *service, const char *method, const char *path,
                                                               happn_route_fn fn, void *arg);

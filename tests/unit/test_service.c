@@ -389,12 +389,60 @@ static void a_server_that_stands_still_says_where(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* Puts its letter behind those that are there. */
+static happn_verdict add_letter(happn_message *message, void *letter)
+{
+    char json[100];
+    size_t len;
+    const char *data = happn_message_data(message, &len);
+    struct str before = data != NULL ? json_get(str_make(data, len), "order") : STR_NONE;
+    if (!str_is_set(before)) {
+        return HAPPN_NEXT; /* a login, a get */
+    }
+    snprintf(json, sizeof json, "{\"order\":\"%.*s%s\"}", (int)before.len - 2, before.ptr + 1, (const char *)letter);
+    return happn_message_set_data(message, json, strlen(json)) == HAPPN_OK ? HAPPN_NEXT : HAPPN_FAIL;
+}
+
+/* Those of the host from before the start, the scripts in the order of the configuration, the host's from later. */
+static void layers_of_a_host_and_of_scripts_are_one_chain(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"deferListen\":true,\"services\":{\"protocol\":{\"config\":{\"inboundLayers\":[\"b.lua\",\"c.lua\"]}}}}";
+    char folder[] = "/tmp/happn-chain-XXXXXX", command[64];
+    happn_runtime *runtime;
+    happn_service *service;
+    happn_client *client;
+    happn_error error = {.status = HAPPN_OK};
+    struct told opened = {0}, got = {0};
+    assert_non_null(mkdtemp(folder));
+    put(folder, "b.lua", "return { actions = { 'set' }, inbound = function(msg) msg.data.order = msg.data.order .. 'b' end }");
+    put(folder, "c.lua", "return { actions = { 'set' }, inbound = function(msg) happn.sleep(1); msg.data.order = msg.data.order .. 'c' end }");
+    assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_STEPPED, &runtime), HAPPN_OK);
+    assert_int_equal(happn_service_new(runtime, config, strlen(config), folder, &service, &error), HAPPN_OK);
+    assert_int_equal(happn_service_add_layer(service, 0, add_letter, "a"), HAPPN_OK);
+    happn_service_start(service, tell_done, &opened);
+    await_told(runtime, &opened);
+    assert_int_equal(opened.status, HAPPN_OK);
+    assert_int_equal(happn_service_add_layer(service, 0, add_letter, "d"), HAPPN_OK);
+    assert_int_equal(happn_client_open(service, NULL, NULL, &client), HAPPN_OK);
+    set_in(runtime, client, "/order", "{\"order\":\"-\"}");
+    assert_int_equal(happn_client_get(client, "/order", NULL, tell_result, &got), HAPPN_OK);
+    await_told(runtime, &got);
+    assert_non_null(strstr(got.data, "\"order\":\"-abcd\""));
+    happn_client_close(client, NULL, NULL);
+    happn_service_close(service, 0, NULL, NULL);
+    happn_runtime_close(runtime);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_runtimes_with_two_services_each),
         cmocka_unit_test(datastores_change_while_it_runs),
         cmocka_unit_test(a_server_that_stands_still_says_where),
+        cmocka_unit_test(layers_of_a_host_and_of_scripts_are_one_chain),
         cmocka_unit_test(an_answer_from_a_timer_leaves_an_idle_loop_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
