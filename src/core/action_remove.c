@@ -55,6 +55,26 @@ static void finish(struct request *request)
     publisher_answer(request, &publication, each, each != NULL ? request->op.count : 0);
 }
 
+/* Some stores could not remove their part, others have. */
+static void tell_part(struct request *request)
+{
+    if (request->op.removed == 0) {
+        return;
+    }
+    gate_removed(request);
+    if (request->options.no_publish) {
+        return;
+    }
+    char text[40];
+    int len = snprintf(text, sizeof text, "{\"removed\":%lld}", (long long)request->op.removed);
+    struct publication publication = publication_of(request, request->path, str_make(text, (size_t)len), request->op.snapshot_rev);
+    struct publication *each = request->op.lists_removed ? make_each(request) : NULL;
+    publication_deliver(&publication);
+    for (size_t i = 0; each != NULL && i < request->op.count; i++) {
+        publication_deliver(&each[i]);
+    }
+}
+
 void action_remove(struct request *request)
 {
     bool has_wildcard = path_has_wildcard(request->path);
@@ -66,5 +86,6 @@ void action_remove(struct request *request)
         return;
     }
     request->op.lists_removed = has_wildcard && (request->options.publish_each || request->core->publishes_each_remove);
+    request->undo = tell_part;
     dispatch_store(request, STORE_REMOVE, finish);
 }

@@ -138,7 +138,7 @@ struct request {
     struct str error_fields;
     struct store_op op;
     void (*finish)(struct request *request); /* goes on after the store */
-    void (*undo)(struct request *request);   /* before a failure of the store is answered; NULL: nothing to do */
+    void (*undo)(struct request *request);   /* before a failure of the store is answered: takes back, or tells, what has happened; NULL: nothing */
     const struct datastore *store;           /* where op goes; NULL: to several */
     struct held held;      /* a list that is being found: events that wait for it */
     bool holds_all;        /* whatever comes waits for it */

@@ -51,6 +51,7 @@ static happn_status put_together(struct fan *fan)
     }
     op->documents = arena_alloc(op->arena, (total + 1) * sizeof *op->documents);
     if (op->documents == NULL) {
+        op->count = 0;
         return no_memory(op);
     }
     size_t at = 0;
@@ -64,6 +65,18 @@ static happn_status put_together(struct fan *fan)
     return search_arrange(op->search, op->kind == STORE_FIND, op->arena, op->documents, &op->count) ? HAPPN_OK : no_memory(op);
 }
 
+/* What some stores have removed stays removed, and whoever follows it must hear of it: it is told beside the failure. */
+static void own_up(struct fan *fan)
+{
+    struct store_op *op = fan->op;
+    happn_error error = op->error;
+    (void)put_together(fan); /* without memory the number is known all the same */
+    op->error = error;
+    if (op->removed != 0) {
+        error_set(&op->error, error.status, "%.400s (other stores have removed %lld documents)", error.message, (long long)op->removed);
+    }
+}
+
 static happn_status finish(struct fan *fan)
 {
     struct store_op *op = fan->op;
@@ -71,6 +84,8 @@ static happn_status finish(struct fan *fan)
     happn_status status = first_failure(fan);
     if (status == HAPPN_OK) {
         status = put_together(fan);
+    } else if (op->kind == STORE_REMOVE) {
+        own_up(fan);
     }
     op->status = status;
     return status;

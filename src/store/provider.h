@@ -60,7 +60,7 @@ struct store_op {
     bool was_created;
     struct document *documents; /* GET, FIND, REMOVE with lists_removed */
     size_t count;
-    int64_t removed;
+    int64_t removed;          /* after a failure, too: in several stores some may have done their part */
     struct str number;        /* INCREMENT: the counter's new value, JSON number */
     int64_t snapshot_rev;     /* highest rev that the results can contain */
     struct str index;         /* FIND, COUNT, REMOVE: the declared index that was used; not set: none */

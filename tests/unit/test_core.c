@@ -1,9 +1,11 @@
 /* Sessions of every protocol on one core, without sockets: frames in, frames out. */
 #include "core_peer.h"
 
+#include "base/error.h"
 #include "core/acknowledgement.h"
 #include "core/layers.h"
 #include "json/scan.h"
+#include "store/datastores.h"
 
 static void a_set_reaches_every_generation(void **state)
 {
@@ -94,6 +96,52 @@ static void emitted_values_pass_the_layers(void **state)
     assert_true(str_is(json_get(hear(&peer), "data"), "{\"hidden\":1}"));
     expect_part(hear(&peer), "\"data\":[{\"hidden\":1");
     leave(&peer);
+}
+
+static happn_status refuse(struct provider *provider, struct store_op *op)
+{
+    (void)provider;
+    if (op->kind == STORE_REMOVE) {
+        return op->status = error_set(&op->error, HAPPN_E_STORE, "the store failed: it is old");
+    }
+    return op->status = HAPPN_OK;
+}
+
+static void close_refusing(struct provider *provider, void (*closed)(void *arg), void *arg)
+{
+    (void)provider;
+    assert_int_equal(loop_post(&loop, closed, arg), HAPPN_OK);
+}
+
+/* What one store has removed is gone: it is told, also when another one could not remove its part. */
+static void a_removal_that_succeeds_in_part_is_told(void **state)
+{
+    (void)state;
+    static const struct provider_ops ops = {.name = "refusing", .keeps_order = true, .submit = refuse, .close = close_refusing};
+    struct provider refusing = {.ops = &ops};
+    struct peer peer, other;
+    enter(&peer, "happn_4");
+    enter(&other, "happn_4");
+    assert_int_equal(datastores_add(core.stores, "refusing", &refusing, false, NULL), HAPPN_OK);
+    assert_int_equal(datastores_add_pattern(core.stores, STR_LIT("/p/old/*"), "refusing", NULL), HAPPN_OK);
+    say(&peer, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/p/1\",\"data\":{\"a\":1}}");
+    say(&peer, "{\"action\":\"set\",\"eventId\":2,\"path\":\"/p/2\",\"data\":{\"a\":1}}");
+    hear(&peer), hear(&peer);
+    say(&other, "{\"action\":\"on\",\"eventId\":3,\"path\":\"/REMOVE@/p/*\",\"data\":null}");
+    hear(&other);
+    say(&peer, "{\"action\":\"remove\",\"eventId\":4,\"path\":\"/p/*\",\"data\":null,\"options\":{\"publishEach\":true}}");
+    struct str refusal = hear(&peer);
+    expect_part(refusal, "\"status\":\"error\"");
+    expect_part(refusal, "the store failed: it is old (other stores have removed 2 documents)");
+    struct str event = hear(&other);
+    expect_part(event, "\"data\":{\"removed\":2}");
+    expect_part(event, "/REMOVE@/p/*");
+    expect_part(hear(&other), "/REMOVE@/p/1");
+    expect_part(hear(&other), "/REMOVE@/p/2");
+    say(&peer, "{\"action\":\"remove\",\"eventId\":5,\"path\":\"/p/*\",\"data\":null}");
+    expect_part(hear(&peer), "it is old\"");
+    expect_silence(&other);
+    leave(&peer), leave(&other);
 }
 
 static void bad_requests_get_a_named_error(void **state)
@@ -248,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(get_remove_and_paths, open_core, close_core),
         cmocka_unit_test_setup_teardown(initial_values_and_off, open_core, close_core),
         cmocka_unit_test_setup_teardown(emitted_values_pass_the_layers, open_core, close_core),
+        cmocka_unit_test_setup_teardown(a_removal_that_succeeds_in_part_is_told, open_core, close_core),
         cmocka_unit_test_setup_teardown(bad_requests_get_a_named_error, open_core, close_core),
         cmocka_unit_test_setup_teardown(publications_that_wait_are_found_by_their_id_and_bounded, open_core, close_core),
         cmocka_unit_test_setup_teardown(a_parked_request_holds_back_its_own_session_only, open_core, close_core),
