@@ -9,32 +9,17 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "test_memory.h"
 
-static size_t allocations, in_use, bytes;
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        in_use -= ptr != NULL;
-        free(ptr);
-        return NULL;
-    }
-    allocations++;
-    bytes += size;
-    in_use += ptr == NULL;
-    return realloc(ptr, size);
-}
-
-static const struct allocator counting = {resize, NULL};
+static struct test_memory memory = TEST_MEMORY(memory);
 
 static struct arena arena;
 
 static int set_up(void **state)
 {
     (void)state;
-    allocations = in_use = bytes = 0;
-    arena_init(&arena, &counting);
+    memory.allocations = memory.in_use = memory.bytes = 0;
+    arena_init(&arena, &memory.allocator);
     return 0;
 }
 
@@ -42,7 +27,7 @@ static int tear_down(void **state)
 {
     (void)state;
     arena_fini(&arena);
-    assert_int_equal(in_use, 0);
+    assert_int_equal(memory.in_use, 0);
     return 0;
 }
 
@@ -68,8 +53,8 @@ static void a_short_request_takes_little(void **state)
 {
     (void)state;
     fill(100, 4); /* 112 each */
-    assert_int_equal(allocations, 1);
-    assert_true(bytes < 1024);
+    assert_int_equal(memory.allocations, 1);
+    assert_true(memory.bytes < 1024);
 }
 
 /* 480 + 32 fill the first block to its last byte. */
@@ -78,9 +63,9 @@ static void the_first_block_is_used_to_its_end(void **state)
     (void)state;
     fill(480, 1);
     fill(32, 1);
-    assert_int_equal(allocations, 1);
+    assert_int_equal(memory.allocations, 1);
     fill(1, 1);
-    assert_int_equal(allocations, 2);
+    assert_int_equal(memory.allocations, 2);
 }
 
 /* A request that is used again and again with more than the first block holds asks for memory once. */
@@ -88,13 +73,13 @@ static void what_is_reset_keeps_the_larger_block(void **state)
 {
     (void)state;
     fill(100, 10);
-    assert_int_equal(allocations, 2);
+    assert_int_equal(memory.allocations, 2);
     for (int i = 0; i < 100; i++) {
         arena_reset(&arena);
-        assert_int_equal(in_use, 1);
+        assert_int_equal(memory.in_use, 1);
         fill(100, 10);
     }
-    assert_int_equal(allocations, 2);
+    assert_int_equal(memory.allocations, 2);
 }
 
 static void what_is_reset_keeps_a_small_block(void **state)
@@ -104,7 +89,7 @@ static void what_is_reset_keeps_a_small_block(void **state)
         fill(100, 4);
         arena_reset(&arena);
     }
-    assert_int_equal(allocations, 1);
+    assert_int_equal(memory.allocations, 1);
 }
 
 /* A text between the two sizes comes first and gets a whole block, which is kept; a longer one is not kept. */
@@ -115,7 +100,7 @@ static void a_text_of_any_length_has_room(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         fill(sizes[i], 3);
         arena_reset(&arena);
-        assert_int_equal(in_use, sizes[i] <= 2048);
+        assert_int_equal(memory.in_use, sizes[i] <= 2048);
         fill(sizes[i], 1);
         arena_fini(&arena);
     }
@@ -133,7 +118,7 @@ static void a_short_text_is_not_lent(void **state)
         struct arena_block *block = arena_lend(&arena, text);
         assert_int_equal(block != NULL, sizes[i] >= 2048); /* with its NUL, 2048 is longer than a block */
         arena_fini(&arena);
-        assert_int_equal(in_use, block != NULL); /* the borrower's */
+        assert_int_equal(memory.in_use, block != NULL); /* the borrower's */
         if (block != NULL) {
             assert_memory_equal(text.ptr, letters, sizes[i]);
             arena_block_unref(block);
@@ -145,7 +130,7 @@ static void a_small_arena_adopts_and_is_adopted(void **state)
 {
     (void)state;
     struct arena from;
-    arena_init(&from, &counting);
+    arena_init(&from, &memory.allocator);
     struct str kept = arena_str(&from, STR_LIT("kept"));
     struct str own = arena_str(&arena, STR_LIT("own"));
     arena_adopt(&arena, &from);
@@ -154,7 +139,7 @@ static void a_small_arena_adopts_and_is_adopted(void **state)
     assert_string_equal(kept.ptr, "kept");
     assert_string_equal(own.ptr, "own");
     arena_reset(&arena);
-    assert_int_equal(in_use, 1);
+    assert_int_equal(memory.in_use, 1);
 }
 
 static void nothing_is_not_out_of_memory(void **state)

@@ -13,46 +13,31 @@
 #include "search/search.h"
 #include "store/datastores.h"
 #include "store/memory.h"
+#include "test_memory.h"
 
 enum { DOCUMENTS = 40 };
 
 static struct loop loop;
 static struct datastores *stores;
-static int left; /* allocations that succeed; -1: all */
+static struct test_memory memory = TEST_MEMORY(memory);
 static bool is_closed;
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    if (left == 0) {
-        return NULL;
-    }
-    left -= left > 0;
-    return realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
 
 static struct provider *memory_store(void)
 {
     struct provider *provider;
-    int before = left;
-    left = -1;
-    assert_int_equal(store_memory_open(&loop, &allocator, &provider), HAPPN_OK);
-    left = before;
+    int before = memory.left;
+    memory.left = -1;
+    assert_int_equal(store_memory_open(&loop, &memory.allocator, &provider), HAPPN_OK);
+    memory.left = before;
     return provider;
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    left = -1;
+    memory.left = -1;
     assert_int_equal(loop_init(&loop, &memory_default), HAPPN_OK);
-    stores = datastores_new(&loop, &allocator);
+    stores = datastores_new(&loop, &memory.allocator);
     assert_non_null(stores);
     happn_error error;
     assert_int_equal(datastores_add(stores, "main", memory_store(), true, &error), HAPPN_OK);
@@ -67,7 +52,7 @@ static void note(void *arg)
 static int tear_down(void **state)
 {
     (void)state;
-    left = -1;
+    memory.left = -1;
     is_closed = false;
     datastores_close(stores, note, &is_closed);
     while (!is_closed) {
@@ -123,9 +108,9 @@ static void a_store_is_added_or_not(void **state)
     happn_status status = HAPPN_E_MEMORY;
     for (int n = 0; status != HAPPN_OK; n++) {
         struct provider *provider = memory_store();
-        left = n;
+        memory.left = n;
         status = datastores_add(stores, "other", provider, true, &error);
-        left = -1;
+        memory.left = -1;
         if (status != HAPPN_OK) {
             assert_int_equal(status, HAPPN_E_MEMORY);
             assert_null(datastores_find(stores, "other"));
@@ -151,10 +136,10 @@ static void a_pattern_is_added_or_not_and_removed_or_not(void **state)
         happn_status status = HAPPN_E_MEMORY;
         for (int n = 0; status != HAPPN_OK; n++) {
             assert_string_equal(owner("/part/x"), steps[i].before);
-            left = n;
+            memory.left = n;
             status = steps[i].store != NULL ? datastores_add_pattern(stores, STR_LIT("/part/*"), steps[i].store, &error)
                                             : datastores_remove_pattern(stores, STR_LIT("/part/*"), &error);
-            left = -1;
+            memory.left = -1;
             assert_true(status == HAPPN_OK || status == HAPPN_E_MEMORY);
             if (status != HAPPN_OK) { /* what failed does not come true by the next change */
                 assert_int_equal(datastores_add_pattern(stores, STR_LIT("/elsewhere/*"), "one", &error), HAPPN_OK);
@@ -209,11 +194,11 @@ static void a_search_over_several_stores(void **state)
         int n = 0;
         for (; status != HAPPN_OK; n++) {
             struct arena arena;
-            arena_init(&arena, &allocator);
+            arena_init(&arena, &memory.allocator);
             struct store_op op = {.kind = kinds[i], .path = STR_LIT("/many/*"), .arena = &arena};
-            left = n;
+            memory.left = n;
             status = find(&arena, &op);
-            left = -1;
+            memory.left = -1;
             if (status != HAPPN_OK && status != HAPPN_E_MEMORY) {
                 fail_msg("after %d allocations: %s", n, op.error.message);
             }
@@ -233,13 +218,13 @@ static void new_stores(void **state)
 {
     (void)state;
     struct datastores *made = NULL;
-    for (left = 0; made == NULL;) {
-        int n = left;
-        made = datastores_new(&loop, &allocator);
-        left = n + 1;
+    for (memory.left = 0; made == NULL;) {
+        int n = memory.left;
+        made = datastores_new(&loop, &memory.allocator);
+        memory.left = n + 1;
         assert_true(n < 10);
     }
-    left = -1;
+    memory.left = -1;
     happn_error error;
     assert_int_equal(datastores_add(made, "main", memory_store(), true, &error), HAPPN_OK);
     bool is_gone = false;

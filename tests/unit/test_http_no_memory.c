@@ -11,34 +11,15 @@
 #include <unistd.h>
 
 #include "net/listener.h"
+#include "test_memory.h"
 
 enum { PATIENCE_MS = 5000, ANSWER = 200000, LARGE = 100000 };
 
 static struct listener *listener;
 static char folder[] = "/tmp/happn-XXXXXX";
 static char file_name[64], large_name[64];
-static int left = -1; /* allocations that succeed; -1: all */
-static bool has_failed, is_closed;
-static size_t in_use;
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        in_use -= ptr != NULL;
-        free(ptr);
-        return NULL;
-    }
-    if (left == 0) {
-        has_failed = true;
-        return NULL;
-    }
-    left -= left > 0;
-    in_use += ptr == NULL;
-    return realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
+static struct test_memory memory = TEST_MEMORY(memory);
+static bool is_closed;
 
 static void echo(happn_http *http, void *arg)
 {
@@ -85,7 +66,7 @@ static int set_up(void **state)
     assert_non_null(file);
     fprintf(file, "%*s", LARGE, "its end");
     fclose(file);
-    open_core_with(&allocator);
+    open_core_with(&memory.allocator);
     assert_int_equal(core_add_route(&core, "POST", "/echo", echo, NULL), HAPPN_OK);
     assert_int_equal(core_add_route(&core, "GET", "/stream", stream, NULL), HAPPN_OK);
     open_listener();
@@ -108,7 +89,7 @@ static int tear_down(void **state)
     unlink(file_name);
     unlink(large_name);
     rmdir(folder);
-    assert_int_equal(in_use, 0);
+    assert_int_equal(memory.in_use, 0);
     return 0;
 }
 
@@ -174,18 +155,18 @@ static bool try_with(int n, const char *request, int status, const char *part)
 {
     static char text[ANSWER];
     int fd = connect_to();
-    has_failed = false;
-    left = n;
+    memory.has_failed = false;
+    memory.left = n;
     assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
     bool is_complete = hear_answer(fd, text);
-    left = -1;
+    memory.left = -1;
     bool is_right = is_complete && begins(text, status) && strstr(text, part) != NULL;
-    if (!is_right && !(has_failed && (!is_complete || begins(text, 500) || begins(text, 503)))) {
+    if (!is_right && !(memory.has_failed && (!is_complete || begins(text, 500) || begins(text, 503)))) {
         print_message("with %d allocations: %s", n, text);
         fail();
     }
     forget(fd);
-    return !has_failed;
+    return !memory.has_failed;
 }
 
 static void try_all(const char *request, int status, const char *part)

@@ -7,32 +7,12 @@
 
 #include "json/scan.h"
 #include "store/datastores.h"
+#include "test_memory.h"
 
 enum { LENGTH = 150000, LISTENERS = 4 };
 
 static struct peer writer, listeners[LISTENERS];
-static int left = -1; /* allocations that succeed; -1: all */
-static bool has_failed;
-static size_t in_use;
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        in_use -= ptr != NULL;
-        free(ptr);
-        return NULL;
-    }
-    if (left == 0) {
-        has_failed = true;
-        return NULL;
-    }
-    left -= left > 0;
-    in_use += ptr == NULL;
-    return realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
+static struct test_memory memory = TEST_MEMORY(memory);
 
 static void listen_to(struct peer *peer, int generation, const char *options)
 {
@@ -47,9 +27,9 @@ static void listen_to(struct peer *peer, int generation, const char *options)
 static int set_up(void **state)
 {
     (void)state;
-    left = -1;
-    in_use = 0;
-    open_core_with(&allocator);
+    memory.left = -1;
+    memory.in_use = 0;
+    open_core_with(&memory.allocator);
     enter(&writer, "happn_4");
     for (int i = 0; i < LISTENERS; i++) {
         listen_to(&listeners[i], i + 1, i == 0 ? "{\"merge\":true}" : "{}");
@@ -59,13 +39,13 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    left = -1;
+    memory.left = -1;
     leave(&writer);
     for (int i = 0; i < LISTENERS; i++) {
         leave(&listeners[i]);
     }
     close_core(state);
-    assert_int_equal(in_use, 0);
+    assert_int_equal(memory.in_use, 0);
     return 0;
 }
 
@@ -73,7 +53,7 @@ static int tear_down(void **state)
 static void compose(struct buf *message, const char *options, const char *before, char mark)
 {
     size_t len = LENGTH + (size_t)mark % 32 * 1000; /* each needs another room in the store */
-    buf_init(message, &allocator, LENGTH * 2);
+    buf_init(message, &memory.allocator, LENGTH * 2);
     buf_add_format(message, "{\"action\":\"set\",\"eventId\":7,\"path\":\"/l\",\"options\":%s,\"data\":%s{\"mark\":\"%c\",\"text\":\"", options, before, mark);
     buf_reserve(message, len);
     memset(message->ptr + message->len, mark, len);
@@ -92,13 +72,13 @@ static void come_back(void)
 
 static void receive(struct buf *message, int n)
 {
-    has_failed = false;
-    left = n;
+    memory.has_failed = false;
+    memory.left = n;
     core_receive_buf(writer.session, message);
     while (core.request_count != 0) {
         uv_run(&loop.uv, UV_RUN_NOWAIT);
     }
-    left = -1;
+    memory.left = -1;
     buf_fini(message);
 }
 
@@ -174,8 +154,8 @@ static void try_sets(const char *options, const char *before)
     assert_true(is_answered_well());
     assert_int_equal(events_heard('a'), LISTENERS);
     char last = 'a';
-    has_failed = true;
-    for (int n = 0; has_failed; n++) {
+    memory.has_failed = true;
+    for (int n = 0; memory.has_failed; n++) {
         char mark = (char)('b' + n % 20);
         compose(&message, options, before, mark);
         uint64_t failed = core.stats.failed_deliveries;
@@ -225,17 +205,17 @@ static void a_get_of_a_long_text(void **state)
     assert_true(is_answered_well());
     assert_int_equal(events_heard('g'), LISTENERS);
     int failures = 0;
-    has_failed = true;
-    for (int n = 0; has_failed; n++) {
+    memory.has_failed = true;
+    for (int n = 0; memory.has_failed; n++) {
         come_back();
-        buf_init(&message, &allocator, 1000);
+        buf_init(&message, &memory.allocator, 1000);
         buf_add_lit(&message, "{\"action\":\"get\",\"eventId\":8,\"path\":\"/l\",\"data\":null}");
         receive(&message, n);
         struct payload *held = writer.lent[writer.read];
         bool is_well = is_answered_well();
         failures += !is_well;
         assert_true(!is_well || holds(writer.frames[writer.read - 1], 'g'));
-        assert_true(has_failed || held != NULL); /* else nothing was lent */
+        assert_true(memory.has_failed || held != NULL); /* else nothing was lent */
     }
     assert_true(failures > 0);
 }
@@ -249,9 +229,9 @@ static void a_lent_text_in_one_piece(void **state)
     receive(&message, -1);
     struct payload *payload = listeners[1].lent[listeners[1].read];
     assert_non_null(payload);
-    left = 0;
+    memory.left = 0;
     assert_null(payload_text(payload).ptr);
-    left = -1;
+    memory.left = -1;
     struct str whole = payload_text(payload);
     assert_int_equal(json_check(whole, NULL), HAPPN_OK);
     assert_true(holds(whole, 'p'));

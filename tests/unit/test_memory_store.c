@@ -5,23 +5,12 @@
 
 #include "search/search.h"
 #include "store/memory.h"
+#include "test_memory.h"
 
 enum { MANY = 10000 }; /* several slices */
 
 static struct store_fixture fixture;
-static bool is_out; /* no memory for the loop */
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return is_out ? NULL : realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
+static struct test_memory memory = TEST_MEMORY(memory); /* the loop's */
 
 static struct store_op *start(enum store_kind kind, const char *path, const char *data)
 {
@@ -42,10 +31,10 @@ static struct store_op run(enum store_kind kind, const char *path, const char *d
 static int set_up(void **state)
 {
     (void)state;
-    is_out = false;
+    memory.left = -1;
     fixture_init(&fixture);
     loop_fini(&fixture.loop);
-    assert_int_equal(loop_init(&fixture.loop, &allocator), HAPPN_OK);
+    assert_int_equal(loop_init(&fixture.loop, &memory.allocator), HAPPN_OK);
     assert_int_equal(store_memory_open(&fixture.loop, NULL, &fixture.provider), HAPPN_OK);
     for (int i = 0; i < MANY; i++) {
         char path[32], data[32];
@@ -202,14 +191,14 @@ static void closing_finishes_what_was_begun(void **state)
 static void without_a_later_turn_it_ends_at_once(void **state)
 {
     (void)state;
-    is_out = true; /* the loop has no memory for a post */
+    memory.left = 0; /* the loop has no memory for a post */
     struct store_op *walk = start(STORE_FIND, "/w/*", NULL);
     assert_int_equal(walk->status, HAPPN_OK);
     assert_int_equal(walk->count, MANY);
     struct store_op *removal = start(STORE_REMOVE, "/w/*", NULL);
     assert_int_equal(removal->status, HAPPN_OK);
     assert_int_equal(removal->removed, MANY);
-    is_out = false;
+    memory.left = -1;
     assert_int_equal(run(STORE_COUNT, "*", NULL).count, 0);
 }
 

@@ -6,27 +6,12 @@
 #include "json/scan.h"
 #include "store/datastores.h"
 #include "store/memory.h"
+#include "test_memory.h"
 
 enum { MANY = 20000 }; /* a list of about three megabytes */
 
 static struct peer reader, writer;
-static int left = -1; /* allocations that succeed; -1: all */
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    if (left == 0) {
-        return NULL;
-    }
-    left -= left > 0;
-    return realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
+static struct test_memory memory = TEST_MEMORY(memory);
 
 static void keep_silent(struct store_op *op)
 {
@@ -49,7 +34,7 @@ static void fill(void)
 
 static int set_up(void **state)
 {
-    left = -1;
+    memory.left = -1;
     open_core(state);
     fill();
     enter(&reader, "happn_4");
@@ -59,7 +44,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    left = -1;
+    memory.left = -1;
     leave(&writer);
     if (reader.session != NULL) {
         leave(&reader);
@@ -506,10 +491,10 @@ static void without_memory_no_event_is_lost_in_silence(void **state)
     for (int n = 0; heard < 3; n++) {
         subscribe("/ALL@/many/*");
         say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
-        core.allocator = &allocator;
-        left = n;
+        core.allocator = &memory.allocator;
+        memory.left = n;
         say(&writer, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/many/00000\",\"data\":{\"n\":-1},\"options\":{\"publishResults\":true}}");
-        left = -1;
+        memory.left = -1;
         struct str answer = writer.frames[writer.count - 1];
         bool is_written = memmem(answer.ptr, answer.len, "\"publishResults\"", 16) != NULL;
         finish_requests();
@@ -567,13 +552,13 @@ static void run_out_of_memory(const char *request, void (*expect)(const char *ev
 {
     size_t lists = 0, failures = 0;
     for (int n = 0; lists < 4; n++) {
-        core.allocator = &allocator;
-        left = n;
+        core.allocator = &memory.allocator;
+        memory.left = n;
         say(&reader, request);
         while (core.request_count != 0) {
             uv_run(&loop.uv, UV_RUN_NOWAIT);
         }
-        left = -1;
+        memory.left = -1;
         failures += reader.failed;
         if (!reader.failed && memchr(reader.frames[reader.read].ptr, '[', 10) != NULL) {
             lists++;

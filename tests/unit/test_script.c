@@ -2,6 +2,7 @@
 #include "script_house.h"
 
 #include "base/utf8.h"
+#include "test_memory.h"
 
 /* -- layers -- */
 
@@ -957,32 +958,20 @@ static void many_calls_do_not_grow(void **state)
 
 /* -- each allocation fails in turn -- */
 
-static long allocations_left;
-
-static void *failing_resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return --allocations_left == 0 ? NULL : realloc(ptr, size);
-}
-
-static const struct allocator failing = {failing_resize, NULL};
-
 static void running_out_of_memory_is_survived(void **state)
 {
-    for (long n = 1; n < 100000; n += n < 400 ? 1 : 37) {
+    for (int n = 0; n < 100000; n += n < 400 ? 1 : 37) {
+        struct test_memory memory = TEST_MEMORY(memory);
+        memory.is_rare = true;
         struct peer peer;
         happn_error error;
         open_core(state);
-        core.allocator = &failing;
+        core.allocator = &memory.allocator;
         options.memory = 64 << 20;
         use_inbound("layer.lua", "return { actions = {'set'}, inbound = function(msg) msg.data.a = happn.set('/x', { b = 1 }).b end }");
         use_routes("orders.lua", "", orders);
         enter(&peer);
-        allocations_left = n;
+        memory.left = n;
         bool opened = scripts_open(&core, &options, &scripts, &error) == HAPPN_OK;
         if (opened) {
             say(&peer, "{\"action\":\"set\",\"eventId\":1,\"path\":\"/a\",\"data\":{\"n\":1.50}}");
@@ -992,11 +981,10 @@ static void running_out_of_memory_is_survived(void **state)
         } else {
             scripts = NULL;
         }
-        bool done = allocations_left > 0;
-        allocations_left = 0;
+        memory.left = -1;
         leave(&peer);
         close_core(state);
-        if (done && opened) {
+        if (opened && !memory.has_failed) {
             return;
         }
     }

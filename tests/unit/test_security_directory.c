@@ -3,6 +3,7 @@
 
 #include "security/directory.h"
 #include "security/permissions.h"
+#include "test_memory.h"
 
 static struct directory directory;
 static char touched[4096]; /* names of users, in the order they were touched */
@@ -274,28 +275,16 @@ static void any_order(void **state)
 }
 
 /* Every allocation fails once: an error travels up, and nothing is lost or torn. */
-struct failing {
-    int left;
-};
-
-static void *fail_at(void *context, void *ptr, size_t size)
-{
-    struct failing *failing = context;
-    if (size != 0 && failing->left-- == 0) {
-        return NULL;
-    }
-    return memory_default.resize(memory_default.context, ptr, size);
-}
-
 static void memory_runs_out(void **state)
 {
     (void)state;
     bool failed = true;
     for (int n = 0; failed; n++) {
-        struct failing failing = {n};
-        struct allocator allocator = {fail_at, &failing};
+        struct test_memory memory = TEST_MEMORY(memory);
+        memory.left = n;
+        memory.is_rare = true;
         struct directory small;
-        directory_init(&small, &allocator);
+        directory_init(&small, &memory.allocator);
         happn_status statuses[] = {
             directory_put(&small, STR_LIT(SECURITY_ROOT "_USER/bob"), STR_LIT("{}"), 1, 1),
             directory_put(&small, STR_LIT(SECURITY_ROOT "_USER/bob/_USER_GROUP/G"), STR_LIT("{}"), 1, 1),
@@ -310,7 +299,7 @@ static void memory_runs_out(void **state)
         assert_true(n < 100);
         struct group *group = directory_group(&small, STR_LIT("G"));
         assert_true(failed || allowed_at(group->rules, "/\xc3\xa9") == MAY_GET);
-        failing.left = -1;
+        memory.left = -1;
         directory_fini(&small);
     }
 }

@@ -2,6 +2,7 @@
 #include "vectors.h"
 
 #include "security/lockout.h"
+#include "test_memory.h"
 
 static struct lockout lockout;
 static const struct str bob = STR_LIT("bob"), here = STR_LIT("10.0.0.1"), there = STR_LIT("10.0.0.2");
@@ -123,26 +124,21 @@ static void logins_a_minute(void **state)
     assert_true(admitted <= 5);
 }
 
-static void *fail_at(void *context, void *ptr, size_t size)
-{
-    int *left = context;
-    return size != 0 && (*left)-- == 0 ? NULL : memory_default.resize(memory_default.context, ptr, size);
-}
-
 static void memory_runs_out(void **state)
 {
     (void)state;
     for (int n = 0; n < 8; n++) {
-        int left = n;
-        struct allocator allocator = {fail_at, &left};
+        struct test_memory memory = TEST_MEMORY(memory);
+        memory.left = n;
+        memory.is_rare = true;
         struct lockout small;
-        lockout_init(&small, &allocator);
+        lockout_init(&small, &memory.allocator);
         small.per_minute = 1000;
         lockout_may_try(&small, here, 1);
         lockout_failed(&small, bob, here, 1);
         lockout_is_locked(&small, bob, here, 1);
         lockout_succeeded(&small, bob, here);
-        left = -1;
+        memory.left = -1;
         lockout_fini(&small);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "security/lookup.h"
 #include "security/permissions.h"
+#include "test_memory.h"
 
 static struct directory directory;
 static struct lookup *lookup;
@@ -210,20 +211,15 @@ static void what_means_nothing(void **state)
     assert_false(lookup_is_used(lookup));
 }
 
-static void *fail_at(void *context, void *ptr, size_t size)
-{
-    int *left = context;
-    return size != 0 && (*left)-- == 0 ? NULL : memory_default.resize(memory_default.context, ptr, size);
-}
-
 static void memory_runs_out(void **state)
 {
     (void)state;
     bool failed = true;
     for (int n = 0; failed; n++) {
-        int left = n;
-        struct allocator allocator = {fail_at, &left};
-        struct lookup *small = lookup_new(&allocator);
+        struct test_memory memory = TEST_MEMORY(memory);
+        memory.left = n;
+        memory.is_rare = true;
+        struct lookup *small = lookup_new(&memory.allocator);
         failed = small == NULL;
         if (small != NULL) {
             happn_error error;
@@ -233,7 +229,7 @@ static void memory_runs_out(void **state)
             assert_false(failed && allowed);
             failed = failed || !allowed; /* asking needs memory, too: without it, no */
         }
-        left = -1;
+        memory.left = -1;
         lookup_free(small);
         assert_true(n < 200);
     }

@@ -13,36 +13,15 @@
 #include "security/checkpoint.h"
 #include "security/login.h"
 #include "store/memory.h"
+#include "test_memory.h"
 
 static struct loop loop;
 static struct datastores *stores;
 static struct security *security;
-static int left = -1; /* allocations that succeed; -1: all */
-static bool has_failed, is_rare; /* rare: the next one succeeds again */
-static size_t in_use;
+static struct test_memory memory = TEST_MEMORY(memory);
 static int answers;
 static happn_status status;
 static char message[512], token_text[4096];
-
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        in_use -= ptr != NULL;
-        free(ptr);
-        return NULL;
-    }
-    if (left == 0) {
-        has_failed = true;
-        left = is_rare ? -1 : 0;
-        return NULL;
-    }
-    left -= left > 0;
-    in_use += ptr == NULL;
-    return realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
 
 static void take_status(happn_status result, const happn_error *error, void *arg)
 {
@@ -79,7 +58,7 @@ static int set_up(void **state)
     struct provider *provider;
     assert_int_equal(store_memory_open(&loop, NULL, &provider), HAPPN_OK);
     assert_int_equal(datastores_add(stores, "memory", provider, true, NULL), HAPPN_OK);
-    assert_int_equal(security_new(&loop, &allocator, NULL, stores, &settings, &security, &error), HAPPN_OK);
+    assert_int_equal(security_new(&loop, &memory.allocator, NULL, stores, &settings, &security, &error), HAPPN_OK);
     security_load(security, take_status, NULL);
     await();
     assert_int_equal(status, HAPPN_OK);
@@ -101,7 +80,7 @@ static int tear_down(void **state)
     }
     security_free(security);
     loop_fini(&loop);
-    assert_int_equal(in_use, 0);
+    assert_int_equal(memory.in_use, 0);
     return 0;
 }
 
@@ -110,12 +89,12 @@ static void until_it_succeeds(void (*run)(const void *what), const void *what, h
 {
     bool is_over = false;
     for (int n = 0; !is_over; n++) {
-        left = n;
-        has_failed = false;
+        memory.left = n;
+        memory.has_failed = false;
         run(what);
         await();
-        left = -1;
-        is_over = !has_failed;
+        memory.left = -1;
+        is_over = !memory.has_failed;
         if (status != HAPPN_OK && message[0] == '\0') {
             fail_msg("failure without words: %d, at the %d. allocation", status, n);
         }
@@ -127,9 +106,9 @@ static void until_it_succeeds(void (*run)(const void *what), const void *what, h
 
 static void with_little_memory(void (*run)(const void *what), const void *what, happn_status expected)
 {
-    is_rare = true;
+    memory.is_rare = true;
     until_it_succeeds(run, what, expected);
-    is_rare = false;
+    memory.is_rare = false;
     until_it_succeeds(run, what, expected);
 }
 
@@ -191,7 +170,7 @@ static struct happn_login login;
 static void logged_in(struct happn_login *done)
 {
     happn_status result = done->identity != NULL ? HAPPN_OK : done->error.status;
-    if (done->identity != NULL && left == -1) {
+    if (done->identity != NULL && memory.left == -1) {
         snprintf(token_text, sizeof token_text, "%.*s", (int)done->identity->token.len, done->identity->token.ptr);
     }
     identity_unref(done->identity);
@@ -210,7 +189,7 @@ static void logins(void **state)
 {
     (void)state;
     char by_token[4200];
-    arena_init(&arena, &allocator);
+    arena_init(&arena, &memory.allocator);
     with_little_memory(log_in, "{\"username\":\"_ADMIN\",\"password\":\"secret\"}", HAPPN_OK);
     log_in("{\"username\":\"_ADMIN\",\"password\":\"secret\"}");
     await();
@@ -253,10 +232,10 @@ static void a_token_stays_revoked(void **state)
 {
     (void)state;
     for (int n = 0; n < 20; n++) {
-        left = n;
+        memory.left = n;
         end_token(NULL);
         await();
-        left = -1;
+        memory.left = -1;
         assert_true(security_is_revoked(security, STR_LIT("8a3b-session")));
     }
 }
@@ -279,15 +258,15 @@ static void a_prohibition_is_not_forgotten(void **state)
     await();
     assert_int_equal(status, HAPPN_OK);
     assert_true(may_get("/a/open"));
-    has_failed = is_rare = true;
-    for (int n = 0; has_failed; n++) {
-        left = n;
-        has_failed = false;
+    memory.has_failed = memory.is_rare = true;
+    for (int n = 0; memory.has_failed; n++) {
+        memory.left = n;
+        memory.has_failed = false;
         bool may = may_get("/a/secret");
-        left = -1;
+        memory.left = -1;
         assert_false(may);
     }
-    is_rare = false;
+    memory.is_rare = false;
     assert_true(may_get("/a/open"));
 }
 
@@ -295,7 +274,7 @@ static void start_again(struct security **other)
 {
     happn_error error = {0};
     *other = NULL;
-    status = security_new(&loop, &allocator, NULL, stores, &settings, other, &error);
+    status = security_new(&loop, &memory.allocator, NULL, stores, &settings, other, &error);
     if (status == HAPPN_OK) {
         security_load(*other, take_status, NULL);
         await();
@@ -310,12 +289,12 @@ static void a_start_does_not_replace_what_it_cannot_read(void **state)
     bool is_over = false;
     for (int n = 0; !is_over; n++) {
         struct security *other;
-        left = n;
-        has_failed = false;
-        is_rare = true;
+        memory.left = n;
+        memory.has_failed = false;
+        memory.is_rare = true;
         start_again(&other);
-        left = -1;
-        is_over = !has_failed;
+        memory.left = -1;
+        is_over = !memory.has_failed;
         if (status == HAPPN_OK) {
             assert_string_equal(other->secrets[0].id, security->secrets[0].id);
             assert_true(str_equal(other->public_key, security->public_key));
@@ -324,7 +303,7 @@ static void a_start_does_not_replace_what_it_cannot_read(void **state)
         }
         security_free(other);
     }
-    is_rare = false;
+    memory.is_rare = false;
     assert_int_equal(status, HAPPN_OK);
 }
 

@@ -2,6 +2,7 @@
 #include "vectors.h"
 
 #include "security/revoked.h"
+#include "test_memory.h"
 
 static struct revoked revoked;
 
@@ -82,25 +83,20 @@ static void in_order(void **state)
     assert_int_equal(revoked.heap_count, 0);
 }
 
-static void *fail_at(void *context, void *ptr, size_t size)
-{
-    int *left = context;
-    return size != 0 && (*left)-- == 0 ? NULL : memory_default.resize(memory_default.context, ptr, size);
-}
-
 static void memory_runs_out(void **state)
 {
     (void)state;
     for (int n = 0; n < 6; n++) {
-        int left = n;
-        struct allocator allocator = {fail_at, &left};
+        struct test_memory memory = TEST_MEMORY(memory);
+        memory.left = n;
+        memory.is_rare = true;
         struct revoked small;
-        revoked_init(&small, &allocator);
+        revoked_init(&small, &memory.allocator);
         happn_status first = revoked_add(&small, STR_LIT("a"), STR_LIT("x"), 0, 5), second = revoked_add(&small, STR_LIT("b"), STR_LIT("x"), 0, 3);
         assert_int_equal(revoked_find(&small, STR_LIT("a")) != NULL, first == HAPPN_OK);
         assert_int_equal(revoked_find(&small, STR_LIT("b")) != NULL, second == HAPPN_OK);
         assert_int_equal(small.heap_count, (first == HAPPN_OK) + (second == HAPPN_OK));
-        left = -1;
+        memory.left = -1;
         revoked_fini(&small);
     }
 }

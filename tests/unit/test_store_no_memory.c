@@ -12,35 +12,21 @@
 #include "json/scan.h"
 #include "search/search.h"
 #include "store/memory.h"
+#include "test_memory.h"
 
 enum { MANY = 2500 }; /* more than a remove looks at in one piece */
 
 static struct loop loop;
-static int left; /* allocations that succeed; -1: all */
+static struct test_memory memory = TEST_MEMORY(memory);
 
-static void *resize(void *context, void *ptr, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    if (left == 0) {
-        return NULL;
-    }
-    left -= left > 0;
-    return realloc(ptr, size);
-}
-
-static const struct allocator allocator = {resize, NULL};
 static struct provider *provider;
 
 static int set_up(void **state)
 {
     (void)state;
-    left = -1;
+    memory.left = -1;
     assert_int_equal(loop_init(&loop, &memory_default), HAPPN_OK);
-    assert_int_equal(store_memory_open(&loop, &allocator, &provider), HAPPN_OK);
+    assert_int_equal(store_memory_open(&loop, &memory.allocator, &provider), HAPPN_OK);
     return 0;
 }
 
@@ -51,13 +37,13 @@ static int set_up_indexed(void **state)
     happn_error error;
     assert_int_equal(loop_init(&loop, &memory_default), HAPPN_OK);
     happn_status status = HAPPN_E_MEMORY;
-    for (left = 0; status != HAPPN_OK; left++) {
-        int before = left;
-        status = store_memory_open_indexed(&loop, &allocator, names, 3, &provider, &error);
-        left = before;
+    for (memory.left = 0; status != HAPPN_OK; memory.left++) {
+        int before = memory.left;
+        status = store_memory_open_indexed(&loop, &memory.allocator, names, 3, &provider, &error);
+        memory.left = before;
         assert_true(status == HAPPN_OK || status == HAPPN_E_MEMORY);
     }
-    left = -1;
+    memory.left = -1;
     return 0;
 }
 
@@ -70,7 +56,7 @@ static int tear_down(void **state)
 {
     (void)state;
     bool is_closed = false;
-    left = -1;
+    memory.left = -1;
     provider->ops->close(provider, note_closed, &is_closed);
     while (!is_closed) {
         uv_run(&loop.uv, UV_RUN_ONCE);
@@ -124,10 +110,10 @@ static size_t count(const char *pattern)
     struct arena arena;
     arena_init(&arena, &memory_default);
     struct store_op op = {.kind = STORE_COUNT, .path = str_of(pattern), .arena = &arena};
-    int before = left;
-    left = -1;
+    int before = memory.left;
+    memory.left = -1;
     run(&op);
-    left = before;
+    memory.left = before;
     assert_int_equal(op.status, HAPPN_OK);
     size_t found = op.count;
     arena_fini(&arena);
@@ -140,12 +126,12 @@ static void try_all(struct store_op like, void (*check)(const struct store_op *o
     happn_status status = HAPPN_E_MEMORY;
     for (int n = 0; status != HAPPN_OK; n++) {
         struct arena arena;
-        arena_init(&arena, &allocator);
+        arena_init(&arena, &memory.allocator);
         struct store_op op = like;
         op.arena = &arena;
-        left = n;
+        memory.left = n;
         run(&op);
-        left = -1;
+        memory.left = -1;
         status = op.status;
         if (status != HAPPN_OK && status != HAPPN_E_MEMORY) {
             fail_msg("after %d allocations: %s", n, op.error.message);
