@@ -387,6 +387,15 @@ static happn_status run(struct shelf *shelf, struct store_op *op, struct arena *
     return error_set(&op->error, HAPPN_E_UNSUPPORTED, "no store knows operation %d", op->kind);
 }
 
+/* A shelf without groups cannot take back what it has removed before it failed: it is told beside the failure. */
+static void own_up(struct shelf *shelf, struct store_op *op)
+{
+    happn_error error = op->error;
+    op->count = op->lists_removed ? (size_t)op->removed : 0; /* the rest of the list is still there */
+    op->snapshot_rev = shelf->rev;
+    error_set(&op->error, error.status, "%.400s (%lld documents had been removed before)", error.message, (long long)op->removed);
+}
+
 happn_status operation_run(struct shelf *shelf, struct store_op *op, struct arena *out)
 {
     int64_t rev = shelf->rev;
@@ -397,6 +406,9 @@ happn_status operation_run(struct shelf *shelf, struct store_op *op, struct aren
     if (status != HAPPN_OK) {
         if (shelf->ops->group != NULL) {
             shelf->rev = rev;
+        } else if (op->removed != 0) {
+            own_up(shelf, op);
+            return status;
         }
         operation_forget(op);
         return status;

@@ -5,7 +5,7 @@
 #include "store/shelf.h"
 
 /* Carries out the whole operation; its results are allocated in `out`. A failure has no results, and a shelf with groups is
- * as it was before. */
+ * as it was before; without them a removal may have done its part, which it tells. */
 happn_status operation_run(struct shelf *shelf, struct store_op *op, struct arena *out);
 
 /* The same in slices, for FIND and COUNT on a shelf that has no thread of its own: looks at about `budget` documents, then

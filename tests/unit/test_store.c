@@ -601,6 +601,53 @@ static void texts_from_outside_are_checked(void **state)
     assert_int_equal(get.count, 1);
 }
 
+static int erasures_left; /* then the host's disk is broken */
+
+static happn_status erase_some(void *store, happn_text path, happn_error *error)
+{
+    if (erasures_left-- > 0) {
+        return example_provider.erase(store, path, error);
+    }
+    error->status = HAPPN_E_STORE;
+    snprintf(error->message, sizeof error->message, "the host's disk is broken");
+    return HAPPN_E_STORE;
+}
+
+/* A host's store cannot take back: what it has removed before it failed is gone, and that is said. */
+static void a_host_that_fails_in_the_middle_of_a_removal(void **state)
+{
+    (void)state;
+    happn_provider_ops ops = example_provider;
+    happn_error error;
+    ops.erase = erase_some;
+    fixture_init(&fixture);
+    assert_int_equal(store_host_open(&fixture.loop, &memory_default, &ops, NULL, STR_LIT("{}"), &fixture.provider, &error), HAPPN_OK);
+    for (int i = 0; i < 3; i++) {
+        char path[16];
+        snprintf(path, sizeof path, "/r/%d", i);
+        struct store_op set = fixture_op(&fixture, STORE_SET, path, "{}");
+        fixture_run(&fixture, &set);
+    }
+    erasures_left = 2;
+    struct store_op removal = fixture_op(&fixture, STORE_REMOVE, "/r/*", NULL), find = fixture_op(&fixture, STORE_FIND, "/r/*", NULL);
+    removal.lists_removed = true;
+    fixture_run(&fixture, &removal);
+    assert_int_equal(removal.status, HAPPN_E_STORE);
+    assert_non_null(strstr(removal.error.message, "disk is broken (2 documents had been removed before)"));
+    assert_int_equal(removal.removed, 2);
+    assert_int_equal(removal.count, 2);
+    assert_true(str_is(removal.documents[1].path, "/r/1"));
+    assert_int_equal(removal.snapshot_rev, removal.documents[1].rev);
+    fixture_run(&fixture, &find);
+    assert_int_equal(find.count, 1);
+    erasures_left = 0;
+    removal = fixture_op(&fixture, STORE_REMOVE, "/r/*", NULL);
+    fixture_run(&fixture, &removal);
+    assert_int_equal(removal.removed, 0);
+    assert_true(strcmp(removal.error.message, "the host's disk is broken") == 0);
+    fixture_fini(&fixture);
+}
+
 /* Each twice: the first half on memory, the second on sqlite. */
 #define ON(provider)                                                                                      \
     cmocka_unit_test_setup_teardown(overwrites_keep_created, set_up_##provider, tear_down),               \
@@ -629,6 +676,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), ON(host),
                                        cmocka_unit_test_setup_teardown(texts_from_outside_are_checked, set_up_sqlite, tear_down),
-                                       cmocka_unit_test_setup_teardown(texts_from_outside_are_checked, set_up_host, tear_down)};
+                                       cmocka_unit_test_setup_teardown(texts_from_outside_are_checked, set_up_host, tear_down),
+                                       cmocka_unit_test(a_host_that_fails_in_the_middle_of_a_removal)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
