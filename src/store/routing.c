@@ -97,13 +97,14 @@ const void *routing_find(const struct routing *routing, struct str path)
 
 bool routing_may_match(const struct routing *routing, struct str pattern, const void *store)
 {
-    if (store == routing->fallback) {
-        return true;
-    }
     for (size_t i = 0; i < routing->count; i++) {
-        if (routing->entries[i].store == store && wildcard_overlaps(routing->entries[i].pattern, pattern)) {
+        const struct route_entry *entry = &routing->entries[i];
+        if (entry->store == store && wildcard_overlaps(entry->pattern, pattern)) {
             return true;
         }
+        if (wildcard_matches(WILDCARD_STRING, entry->pattern, pattern, 0)) {
+            return false; /* it matches the stars, too, and so whatever they stand for: nothing is left for those behind it */
+        }
     }
-    return false;
+    return store == routing->fallback;
 }

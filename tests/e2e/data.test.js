@@ -318,7 +318,8 @@ test('13: publish, count, getCreatedBetween', async () => {
   const client = await connect('13');
   const events = new Events();
   await client.on('/pub', {}, events.handler);
-  await client.inner.publish('/pub', { n: 1 });
+  const { _meta: published, ...nothing } = await client.inner.publish('/pub', { n: 1 });
+  assert.deepEqual([Object.keys(nothing), published.published, published.path, published.status, published.created], [[], true, '/pub', 'ok', undefined]);
   assert.equal((await events.next()).data.n, 1);
   assert.equal(await client.get('/pub'), null);
   let last = { _meta: {} };

@@ -7,6 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { Server } = require('./support/server');
 const { Client, Events } = require('./support/clients');
+const { Peer } = require('./support/peer');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-stores-'));
 test.after(() => fs.rmSync(folder, { recursive: true }));
@@ -60,6 +61,34 @@ test('a session keeps its order across stores', async () => {
   while (!seen.includes(60)) seen.push((await initial.next()).data.n);
   assert.equal(new Set(seen).size, seen.length);
   await client.disconnect();
+  await server.stop();
+});
+
+test('an index is used, explain says so, and what is found is the same without it, in memory and in a file, in every protocol', async () => {
+  const indexed = { settings: { indexes: ['n', 'list.of'] } };
+  const list = [{ name: 'a', patterns: ['/a/*'], ...indexed }, { name: 'b', patterns: ['/b/*'], settings: { ...indexed.settings, filename: path.join(folder, 'indexed.db') } }];
+  const server = await Server.start(['--set', `services.data.config.datastores=${JSON.stringify([...list, { name: 'plain', isDefault: true }])}`]);
+  for (const protocol of [null, 'happn_1.3.0', 'happn_2', 'happn_3', 'happn_4']) {
+    const peer = await Peer.open(server.port, protocol);
+    for (let n = 0; n < 60; n++) {
+      const data = { n: n % 3 === 0 ? `t${n}` : n, list: [{ of: n % 7 }, { of: n % 5 }] };
+      for (const head of ['/a', '/b', '/plain']) await peer.ask({ action: 'set', path: `${head}/${n}`, data });
+    }
+    for (const [criteria, field] of [[{ n: 7 }, 'n'], [{ n: { $gt: 10, $lte: 20 } }, 'n'], [{ n: { $in: ['t3', 4] } }, 'n'], [{ n: { $gte: 't5' } }, 'n'], [{ 'list.of': 6 }, 'list.of'],
+      [{ n: { $ne: 7 } }, null], [{ $or: [{ n: 1 }, { n: 2 }] }, null]]) {
+      const found = await Promise.all(['/a', '/b', '/plain'].map(async (head) => {
+        const items = await peer.ask({ action: 'get', path: `${head}/*`, options: { criteria, explain: true } });
+        return { explain: items.pop().explain, names: items.map((item) => item._meta.path.slice(head.length)) };
+      }));
+      assert.ok(found[2].names.length > 0);
+      for (const [at, store] of ['a', 'b', 'plain'].entries()) {
+        assert.deepEqual(found[at].names, found[2].names, `${store}: ${JSON.stringify(criteria)}`);
+        assert.deepEqual([found[at].explain.store, found[at].explain.index], [store, store === 'plain' ? null : field], JSON.stringify(criteria));
+      }
+      if (field !== null) assert.ok(found[0].explain.examined < 60 && found[1].explain.examined < 60);
+    }
+    peer.close();
+  }
   await server.stop();
 });
 

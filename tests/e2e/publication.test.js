@@ -3,6 +3,9 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { Server } = require('./support/server');
 const { Client, Events } = require('./support/clients');
 const { Peer, metaOf } = require('./support/peer');
@@ -43,11 +46,11 @@ for (const protocol of protocols) {
   for (const [action, more] of [['set', { data: { n: 1 } }], ['remove', {}]]) {
     test(`${protocol}: the answer of ${action}, its event and its report come in the order of each level`, async () => {
       const peer = await speak(protocol);
-      const path = `/order/${action}/${protocol}`;
-      await peer.ask({ action: 'on', path: `/${action.toUpperCase()}@${path}` });
+      const where = `/order/${action}/${protocol}`;
+      await peer.ask({ action: 'on', path: `/${action.toUpperCase()}@${where}` });
       for (const { level, order, result } of levels) {
         peer.heard = [];
-        const answered = peer.ask({ action, path, ...more, options: { consistency: level } });
+        const answered = peer.ask({ action, path: where, ...more, options: { consistency: level } });
         const event = await peer.until((message) => kind(message) === 'event');
         const answer = await answered;
         assert.equal(event._meta.consistency, level);
@@ -69,7 +72,7 @@ for (const protocol of protocols) {
     const peer = await speak(protocol);
     const head = `/over/${protocol}`;
     const channels = [`/ALL@${head}/1`, `/ALL@${head}/1`, `/ALL@${head}/*`, `/SET@${head}/1`, '/ALL@*'];
-    for (const path of channels) await peer.ask({ action: 'on', path });
+    for (const channel of channels) await peer.ask({ action: 'on', path: channel });
     await peer.ask({ action: 'on', path: `/REMOVE@${head}/1` });
     peer.heard = [];
     const answer = await peer.ask({ action: 'set', path: `${head}/1`, data: { n: 1 }, options: { publishResults: true } });
@@ -262,3 +265,51 @@ for (const generation of ['8', '13']) { // whose wildcards are segments
     for (const [events, wanted] of heard) assert.equal(events.items.length, 0, `${wanted}`);
   });
 }
+
+// An outbound layer refuses what goes to one of two subscribers.
+const refusing = `return { outbound = function(msg)
+  if msg.direction == "publication" and msg.recipient.id == msg.data.refused then happn.fail("Refused", "not for this one") end
+end }`;
+test('a delivery that fails is counted and reported, and the write is done, at every level in every protocol', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-'));
+  fs.writeFileSync(path.join(folder, 'layer.lua'), refusing);
+  const own = await Server.start(['--set', `services.script.config.root="${folder}"`, '--set', 'services.protocol.config.outboundLayers=["layer.lua"]',
+    '--set', 'services.stats.config.route="/stats"']);
+  t.after(() => {
+    own.child.kill('SIGKILL');
+    fs.rmSync(folder, { recursive: true });
+  });
+  const failed = async () => (await (await fetch(`http://127.0.0.1:${own.port}/stats`)).json()).publisher.failed;
+  for (const protocol of protocols) {
+    const [peer, unlucky] = [await Peer.open(own.port, protocol), await Peer.open(own.port, protocol)];
+    const login = async (each) => (await each.ask({ action: 'login', data: { info: {} } })).data.id;
+    await login(peer);
+    const refused = await login(unlucky);
+    const where = `/refused/${protocol}`;
+    for (const each of [peer, unlucky]) await each.ask({ action: 'on', path: `/SET@${where}` });
+    unlucky.heard = [];
+    for (const { level, result } of levels) {
+      peer.heard = [];
+      const before = await failed();
+      const answered = peer.ask({ action: 'set', path: where, data: { refused, level }, options: { consistency: level, publishResults: true } });
+      const event = await peer.until((message) => kind(message) === 'event');
+      if (level === 3) peer.socket.send(JSON.stringify({ action: 'ack', data: event._meta.publicationId, eventId: 'ack' }));
+      const answer = await answered;
+      assert.equal(answer._meta.status, 'ok', `level ${level}`);
+      const expected = { successful: 1, failed: 1, skipped: 0, queued: 2 };
+      if (level === 2) same(answer._meta.publishResults, expected);
+      if (result) {
+        const report = await peer.until((message) => kind(message) === 'report');
+        const { lastError, ...counts } = report.result;
+        same(counts, level === 3 ? { ...expected, acknowledged: 1 } : expected);
+        assert.deepEqual([report.status, report.error, lastError.message], ['error', 'not for this one', 'not for this one']);
+      }
+      assert.equal((await peer.ask({ action: 'get', path: where })).data.level, level);
+      assert.equal(await failed(), before + 1);
+    }
+    assert.equal(unlucky.heard.length, 0);
+    peer.close();
+    unlucky.close();
+  }
+  await own.stop();
+});

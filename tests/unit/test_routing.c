@@ -53,6 +53,11 @@ static void a_pattern_asks_only_who_can_answer(void **state)
     assert_true(routing_may_match(routing, STR_LIT("/ds/m*"), deep));
     assert_true(routing_may_match(routing, STR_LIT("/ds/m*"), other));
     assert_true(routing_may_match(routing, STR_LIT("/_TAGS/ds/p*"), file));
+    assert_true(routing_may_match(routing, STR_LIT("/ds/mem/*"), memory)); /* all of it is there, or deeper */
+    assert_true(routing_may_match(routing, STR_LIT("/ds/mem/*"), deep));
+    assert_false(routing_may_match(routing, STR_LIT("/ds/mem/*"), other));
+    assert_false(routing_may_match(routing, STR_LIT("/ds/mem/a*b"), other));
+    assert_true(routing_may_match(routing, STR_LIT("/ds/mem*"), other));
     routing_unref(routing);
 }
 
