@@ -52,8 +52,8 @@ static bool note_movement(struct watchdog *watchdog, struct stall *out)
     atomic_store_explicit(&watchdog->loop->whereabouts.is_stuck, false, memory_order_relaxed);
     last->ms = watchdog->options.now(watchdog->options.arg) - watchdog->asked_at;
     last->is_over = true;
-    if (last->ms > watchdog->totals.longest_ms) {
-        watchdog->totals.longest_ms = last->ms;
+    if (last->ms > watchdog->totals.longest.ms) {
+        watchdog->totals.longest = *last;
     }
     *out = *last;
     return true;

@@ -21,8 +21,8 @@ struct stall {
 };
 
 struct stall_totals {
-    uint64_t count, longest_ms;
-    struct stall last;
+    uint64_t count;
+    struct stall longest, last; /* longest: of those that are over */
 };
 
 struct watchdog_options {

@@ -76,16 +76,23 @@ static void print_metrics(const cJSON *metrics)
     }
 }
 
+static void print_stall(const char *which, const cJSON *stall)
+{
+    const char *place = cJSON_GetStringValue(cJSON_GetObjectItem(stall, "place")), *note = cJSON_GetStringValue(cJSON_GetObjectItem(stall, "note"));
+    if (place != NULL && note != NULL) {
+        printf("  %s %.0f ms: %s%s%s\n", which, cJSON_GetNumberValue(cJSON_GetObjectItem(stall, "ms")), place, note[0] != '\0' ? "; " : "", note);
+    }
+}
+
 static void print_stalls(const cJSON *stalls)
 {
-    const cJSON *last = cJSON_GetObjectItem(stalls, "last");
-    const char *place = cJSON_GetStringValue(cJSON_GetObjectItem(last, "place")), *note = cJSON_GetStringValue(cJSON_GetObjectItem(last, "note"));
-    if (place == NULL || note == NULL) {
-        return;
+    double count = cJSON_GetNumberValue(cJSON_GetObjectItem(stalls, "count"));
+    if (count >= 1) {
+        printf("stood still %.0f time%s\n", count, count == 1 ? "" : "s");
+        print_stall("longest", cJSON_GetObjectItem(stalls, "longest"));
+        print_stall("last   ", cJSON_GetObjectItem(stalls, "last"));
+        puts("");
     }
-    printf("stood still %.0f times, for up to %.0f ms; last for %.0f ms: %s%s%s\n\n", cJSON_GetNumberValue(cJSON_GetObjectItem(stalls, "count")),
-           cJSON_GetNumberValue(cJSON_GetObjectItem(stalls, "longestMs")), cJSON_GetNumberValue(cJSON_GetObjectItem(last, "ms")), place,
-           note[0] != '\0' ? "; " : "", note);
 }
 
 static void print_scripts(const cJSON *result)

@@ -70,19 +70,27 @@ static void add_scripts(struct buf *out, const struct generation *generation)
     }
 }
 
+static void add_stall(struct buf *out, const struct stall *stall)
+{
+    if (stall->place[0] == '\0') {
+        buf_add_lit(out, "null");
+        return;
+    }
+    buf_add_format(out, "{\"ms\":%llu,\"isOver\":%s,\"place\":", (unsigned long long)stall->ms, stall->is_over ? "true" : "false");
+    json_add_string(out, str_of(stall->place));
+    buf_add_lit(out, ",\"note\":");
+    json_add_string(out, str_of(stall->note));
+    buf_add_char(out, '}');
+}
+
 void inspect_add_stalls(const struct loop *loop, struct buf *out)
 {
     struct stall_totals totals = watchdog_totals(loop);
-    buf_add_format(out, "{\"count\":%llu,\"longestMs\":%llu,\"last\":", (unsigned long long)totals.count, (unsigned long long)totals.longest_ms);
-    if (totals.count == 0) {
-        buf_add_lit(out, "null}");
-        return;
-    }
-    buf_add_format(out, "{\"ms\":%llu,\"isOver\":%s,\"place\":", (unsigned long long)totals.last.ms, totals.last.is_over ? "true" : "false");
-    json_add_string(out, str_of(totals.last.place));
-    buf_add_lit(out, ",\"note\":");
-    json_add_string(out, str_of(totals.last.note));
-    buf_add_lit(out, "}}");
+    buf_add_format(out, "{\"count\":%llu,\"longest\":", (unsigned long long)totals.count);
+    add_stall(out, &totals.longest);
+    buf_add_lit(out, ",\"last\":");
+    add_stall(out, &totals.last);
+    buf_add_char(out, '}');
 }
 
 void inspect_add(struct scripts *scripts, struct buf *out)

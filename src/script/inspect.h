@@ -12,7 +12,7 @@ void inspect_add(struct scripts *scripts, struct buf *out);
 /* Adds the sums of all of it for statistics: {"generation","memory","tasks","calls","refusals","errors","metrics":{...}}. */
 void inspect_add_totals(const struct scripts *scripts, struct buf *out);
 
-/* Adds how often the loop has stood still, by the watchdog: {"count","longestMs","last":null | {"ms","isOver","place","note"}}. */
+/* Adds how often the loop has stood still, by the watchdog: {"count","longest","last"}, these null or {"ms","isOver","place","note"}. */
 void inspect_add_stalls(const struct loop *loop, struct buf *out);
 
 /* Ends the task with this number as a failure. False: it is not there (any more). */

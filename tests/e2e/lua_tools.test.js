@@ -197,6 +197,26 @@ test('happn scripts says so when the server does not answer, and waits', async (
   assert.equal(JSON.parse(out).generation, 7);
 });
 
+test('happn scripts tells when and where the server stood still', async () => {
+  const socket = path.join(folder({}), 'control.sock');
+  const stalls = {
+    count: 2,
+    longest: { ms: 2410, isOver: true, place: 'a.lua, inbound, line 9 or after', note: 'a.lua near line 9, a message of /x' },
+    last: { ms: 1630, isOver: true, place: 'in C: get', note: '' },
+  };
+  const result = { generation: 1, memory: 2, memoryLimit: 3, timers: 0, listeners: 0, scripts: [], metrics: {}, tasks: [], stalls };
+  const server = net.createServer((visitor) => visitor.once('data', () => visitor.end(`${JSON.stringify({ ok: true, result })}\n`))).listen(socket);
+  const child = spawn(program, ['scripts', '--control', socket]);
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk) => { out += chunk; });
+  await once(child, 'close');
+  server.close();
+  assert.ok(out.includes(`stood still 2 times
+  longest 2410 ms: a.lua, inbound, line 9 or after; a.lua near line 9, a message of /x
+  last    1630 ms: in C: get
+`), out);
+});
+
 const repl = (lines, ...args) => spawnSync(program, ['repl', ...args], { input: lines, encoding: 'utf8', timeout: 60000 });
 
 test('happn repl: statements, values, events and errors, on a server of its own', () => {

@@ -108,10 +108,30 @@ static void one_that_stands_still_is_told_once_and_when_it_is_over(void **state)
         watchdog_note(&loop, "too late", NULL, 0);
         struct stall_totals totals = watchdog_totals(&loop);
         assert_int_equal(totals.count, i);
-        assert_int_equal(totals.longest_ms, 2007);
+        assert_int_equal(totals.longest.ms, 2007);
+        assert_string_equal(totals.longest.note, "a set of /a/b");
         assert_true(totals.last.is_over);
         assert_string_equal(totals.last.note, "a set of /a/b");
     }
+}
+
+/* A short one that comes later is not what people look for. */
+static void the_longest_is_kept(void **state)
+{
+    (void)state;
+    for (int i = 3; i > 0; i--) {
+        whereabouts_set(&loop.whereabouts.action, i == 2 ? "get" : "set");
+        turn();
+        for (int j = 0; j < (i == 2 ? 9 : 3); j++) {
+            look_after(500);
+        }
+        turn();
+    }
+    struct stall_totals totals = watchdog_totals(&loop);
+    assert_int_equal(totals.count, 3);
+    assert_int_equal(totals.longest.ms, 4000);
+    assert_string_equal(totals.longest.place, "in C: get");
+    assert_string_equal(totals.last.place, "in C: set");
 }
 
 static void stand_still(void)
@@ -223,7 +243,7 @@ static void its_thread_notices(void **state)
         }
         totals = watchdog_totals(&loop);
     }
-    assert_true(totals.count > 0 && totals.longest_ms >= 20);
+    assert_true(totals.count > 0 && totals.longest.ms >= 20);
     watchdog_close(watchdog);
     assert_null(loop.watchdog);
     loop_fini(&loop);
@@ -234,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_loop_that_moves_is_left_alone, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(one_that_stands_still_is_told_once_and_when_it_is_over, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(the_longest_is_kept, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(it_says_where, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(a_loop_that_is_not_run_is_left_alone, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(a_process_that_was_stopped_is_no_stall, open_loop, close_loop),
