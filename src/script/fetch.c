@@ -1,256 +1,19 @@
-/* One curl "multi" for all scripts: it tells which sockets and which timeout to watch, and is told when they are ready. Host names are
- * looked up on threads of its own. Only http and https are spoken, certificates are checked, and what comes back is limited. */
+/* happn.http: a request goes out, its task waits, and the answer is a table. fetch_options.c says what may be asked, fetcher.c carries it out;
+ * in the tests of scripts somebody stands in for the other servers. */
 
 #include "script/fetch.h"
 
-#include <curl/curl.h>
-#include <stdio.h>
-#include <strings.h>
-
 #include "base/error.h"
-#include "happn/version.h"
-#include "script/calls.h"
-#include "script/duration.h"
+#include "script/fetcher.h"
 #include "script/sandbox.h"
 #include "script/value.h"
 #include "script/view.h"
 
-enum { MOST_AT_ONCE = 256, MOST_REDIRECTS = 5, MOST_HEAD = 65536, DEFAULT_TIMEOUT_MS = 10000, FETCH_COST = 1000 };
+enum { MOST_AT_ONCE = 256, MOST_HEAD = 65536, FETCH_COST = 1000 };
 
 static const char response_key;
 
-struct fetcher {
-    struct scripts *scripts;
-    CURLM *multi;
-    uv_timer_t timer;
-    size_t count; /* under way */
-};
-
-struct fetch {
-    struct fetcher *fetcher;
-    struct task *task;
-    CURL *easy;
-    struct curl_slist *headers;
-    struct buf sent;        /* the body of the request */
-    struct buf head, body;  /* of the answer */
-    long status;
-    bool is_asked;          /* the stand-in, which has not answered yet */
-    char what[200];         /* "GET https://...", for errors */
-    char error[CURL_ERROR_SIZE];
-};
-
-/* A socket of curl's that the loop watches. */
-struct watched {
-    uv_poll_t poll;
-    struct scripts *scripts; /* outlives the fetcher */
-    struct fetcher *fetcher;
-    curl_socket_t socket;
-};
-
-/* -- the loop and curl -- */
-
-static void fail_fetch(struct call *call, happn_error *error)
-{
-    snprintf(error->name, sizeof error->name, "HttpError");
-    call_fail(call, error);
-}
-
-static void finish_fetch(struct fetch *fetch, CURLcode code)
-{
-    struct call *call = &fetch->task->call;
-    curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
-    fetch->fetcher->count--;
-    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &fetch->status);
-    curl_easy_cleanup(fetch->easy);
-    fetch->easy = NULL;
-    if (code != CURLE_OK) {
-        const char *why = fetch->body.status != HAPPN_OK ? "the answer is too large: max says how many bytes it may have"
-                          : fetch->error[0] != '\0'      ? fetch->error
-                                                         : curl_easy_strerror(code);
-        happn_error error = {0};
-        error_set(&error, HAPPN_E_IO, "%s: %s", fetch->what, why);
-        fail_fetch(call, &error);
-    }
-    call->is_done = true;
-    task_wake(fetch->task);
-}
-
-static void look_for_ends(struct fetcher *fetcher)
-{
-    CURLMsg *message;
-    int left;
-    while ((message = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
-        struct fetch *fetch = NULL;
-        CURLcode code = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
-        finish_fetch(fetch, code);
-    }
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    struct fetcher *fetcher = timer->data;
-    int running;
-    curl_multi_socket_action(fetcher->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    look_for_ends(fetcher);
-}
-
-static int set_timeout(CURLM *multi, long ms, void *arg)
-{
-    (void)multi;
-    struct fetcher *fetcher = arg;
-    if (ms < 0) {
-        uv_timer_stop(&fetcher->timer);
-    } else {
-        uv_timer_start(&fetcher->timer, on_timeout, (uint64_t)ms, 0);
-    }
-    return 0;
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    struct watched *watched = poll->data;
-    struct fetcher *fetcher = watched->fetcher;
-    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) | (status < 0 ? CURL_CSELECT_ERR : 0);
-    int running;
-    curl_multi_socket_action(fetcher->multi, watched->socket, flags, &running);
-    look_for_ends(fetcher);
-}
-
-static void free_watched(uv_handle_t *handle)
-{
-    struct watched *watched = handle->data;
-    struct scripts *scripts = watched->scripts;
-    memory_free(scripts->core->allocator, watched);
-    scripts_release(scripts);
-}
-
-static struct watched *watch(struct fetcher *fetcher, curl_socket_t socket)
-{
-    struct watched *watched = memory_zalloc(fetcher->scripts->core->allocator, sizeof *watched);
-    if (watched == NULL) {
-        return NULL;
-    }
-    if (uv_poll_init_socket(&fetcher->scripts->core->loop->uv, &watched->poll, socket) != 0) {
-        memory_free(fetcher->scripts->core->allocator, watched);
-        return NULL;
-    }
-    watched->poll.data = watched;
-    watched->fetcher = fetcher;
-    watched->scripts = fetcher->scripts;
-    watched->socket = socket;
-    fetcher->scripts->holds++;
-    curl_multi_assign(fetcher->multi, socket, watched);
-    return watched;
-}
-
-static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *of_socket)
-{
-    (void)easy;
-    struct fetcher *fetcher = arg;
-    struct watched *watched = of_socket;
-    if (what == CURL_POLL_REMOVE) {
-        if (watched != NULL) {
-            curl_multi_assign(fetcher->multi, socket, NULL);
-            uv_close((uv_handle_t *)&watched->poll, free_watched);
-        }
-        return 0;
-    }
-    watched = watched != NULL ? watched : watch(fetcher, socket);
-    if (watched == NULL) {
-        return -1;
-    }
-    uv_poll_start(&watched->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0), on_ready);
-    return 0;
-}
-
-static void start_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static struct fetcher *fetcher_of(struct scripts *scripts)
-{
-    static uv_once_t once = UV_ONCE_INIT;
-    if (scripts->fetcher != NULL) {
-        return scripts->fetcher;
-    }
-    uv_once(&once, start_curl);
-    struct fetcher *fetcher = memory_zalloc(scripts->core->allocator, sizeof *fetcher);
-    CURLM *multi = fetcher != NULL ? curl_multi_init() : NULL;
-    if (multi == NULL) {
-        memory_free(scripts->core->allocator, fetcher);
-        return NULL;
-    }
-    *fetcher = (struct fetcher){.scripts = scripts, .multi = multi};
-    uv_timer_init(&scripts->core->loop->uv, &fetcher->timer);
-    fetcher->timer.data = fetcher;
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, fetcher);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timeout);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, fetcher);
-    scripts->fetcher = fetcher;
-    return fetcher;
-}
-
-static void free_fetcher(uv_handle_t *handle)
-{
-    struct fetcher *fetcher = handle->data;
-    struct scripts *scripts = fetcher->scripts;
-    memory_free(scripts->core->allocator, fetcher);
-    scripts_release(scripts);
-}
-
-void fetcher_close(struct fetcher *fetcher)
-{
-    if (fetcher == NULL) {
-        return;
-    }
-    fetcher->scripts->holds++; /* before the sockets', which this closes */
-    fetcher->scripts->fetcher = NULL;
-    curl_multi_cleanup(fetcher->multi);
-    uv_close((uv_handle_t *)&fetcher->timer, free_fetcher);
-}
-
-void fetch_drop(struct fetch *fetch)
-{
-    if (fetch == NULL) {
-        return;
-    }
-    if (fetch->is_asked) {
-        const struct script_outside *outside = fetch->task->scripts->settings.options.outside;
-        outside->drop(outside->arg, fetch);
-    }
-    if (fetch->easy != NULL) {
-        curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
-        fetch->fetcher->count--;
-        curl_easy_cleanup(fetch->easy);
-    }
-    curl_slist_free_all(fetch->headers);
-    buf_fini(&fetch->sent);
-    buf_fini(&fetch->head);
-    buf_fini(&fetch->body);
-    memory_free(fetch->task->scripts->core->allocator, fetch);
-}
-
 /* -- what comes back -- */
-
-static size_t take(char *bytes, size_t size, size_t count, void *arg)
-{
-    struct buf *buf = arg;
-    buf_add(buf, bytes, size * count);
-    return buf->status == HAPPN_OK ? size * count : 0;
-}
-
-/* Each answer of a chain of redirects has a head: the last one counts. */
-static size_t take_head(char *bytes, size_t size, size_t count, void *arg)
-{
-    struct buf *buf = arg;
-    if (size * count > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
-        buf_clear(buf);
-    }
-    return take(bytes, size, count, buf);
-}
 
 /* "Name: value" lines as a table, names in lower case; of a doubled name the values are joined with a comma. */
 static void push_headers(lua_State *L, struct str head)
@@ -332,162 +95,6 @@ static int response_json(lua_State *L)
 
 /* -- what is asked -- */
 
-static bool is_clean(struct str text)
-{
-    return !str_has(text, '\r') && !str_has(text, '\n') && !str_has(text, '\0');
-}
-
-/* Pushes the option, raw; checks its type. */
-static int option(lua_State *L, const char *name, int type)
-{
-    lua_pushstring(L, name);
-    int found = lua_rawget(L, 1);
-    if (found != LUA_TNIL && found != type) {
-        luaL_error(L, "happn.http: %s must be a %s", name, lua_typename(L, type));
-    }
-    return found;
-}
-
-static void check_options(lua_State *L)
-{
-    static const char *const known[] = {"url", "method", "headers", "body", "timeout", "max", "redirects"};
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-        bool is_known = false;
-        for (size_t i = 0; lua_type(L, -2) == LUA_TSTRING && i < sizeof known / sizeof known[0]; i++) {
-            is_known = is_known || strcmp(known[i], lua_tostring(L, -2)) == 0;
-        }
-        if (!is_known) {
-            luaL_error(L, "happn.http: there is no option %s, there are url, method, headers, body, timeout, max and redirects", luaL_tolstring(L, -2, NULL));
-        }
-    }
-}
-
-static void add_headers(lua_State *L, struct fetch *fetch)
-{
-    if (option(L, "headers", LUA_TTABLE) == LUA_TNIL) {
-        return;
-    }
-    int table = lua_gettop(L);
-    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
-        struct str name = {NULL, 0}, value = {NULL, 0};
-        if (lua_type(L, -2) == LUA_TSTRING && lua_isstring(L, -1)) {
-            lua_pushvalue(L, -1); /* a number stays one in the table */
-            value.ptr = lua_tolstring(L, -1, &value.len);
-            name.ptr = lua_tolstring(L, -3, &name.len);
-            lua_pushfstring(L, "%s%s%s", name.ptr, value.len != 0 ? ": " : ";", value.ptr);
-        }
-        if (name.ptr == NULL || !is_clean(name) || !is_clean(value) || str_has(name, ':')) {
-            luaL_error(L, "happn.http: headers are texts without line breaks");
-        }
-        struct curl_slist *more = curl_slist_append(fetch->headers, lua_tostring(L, -1));
-        if (more == NULL) {
-            luaL_error(L, "out of memory");
-        }
-        fetch->headers = more;
-        lua_pop(L, 2);
-    }
-}
-
-static bool has_header(const struct fetch *fetch, const char *name)
-{
-    for (const struct curl_slist *line = fetch->headers; line != NULL; line = line->next) {
-        if (strncasecmp(line->data, name, strlen(name)) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A text is sent as it is, anything else as JSON. */
-static bool take_body(lua_State *L, struct fetch *fetch)
-{
-    lua_pushliteral(L, "body");
-    if (lua_rawget(L, 1) == LUA_TNIL) {
-        return false;
-    }
-    struct str text;
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        text.ptr = lua_tolstring(L, -1, &text.len);
-    } else {
-        text = value_encode(L, -1, "body");
-        if (!has_header(fetch, "content-type:")) {
-            struct curl_slist *more = curl_slist_append(fetch->headers, "Content-Type: application/json");
-            fetch->headers = more != NULL ? more : fetch->headers;
-        }
-    }
-    buf_add_str(&fetch->sent, text);
-    if (fetch->sent.status != HAPPN_OK) {
-        luaL_error(L, "the body is too large");
-    }
-    return true;
-}
-
-static void set_method(lua_State *L, struct fetch *fetch, const char *method, bool has_body)
-{
-    if (strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(method) || method[0] == '\0' || strlen(method) > 16) {
-        luaL_error(L, "happn.http: a method is a word such as POST");
-    }
-    if (has_body) {
-        curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->sent.len);
-        curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDS, buf_str(&fetch->sent).ptr);
-    }
-    if (strcmp(method, "HEAD") == 0) {
-        curl_easy_setopt(fetch->easy, CURLOPT_NOBODY, 1L);
-    }
-    curl_easy_setopt(fetch->easy, CURLOPT_CUSTOMREQUEST, method);
-}
-
-static uint64_t option_timeout(lua_State *L)
-{
-    lua_pushliteral(L, "timeout");
-    return lua_rawget(L, 1) == LUA_TNIL ? DEFAULT_TIMEOUT_MS : duration_check(L, lua_gettop(L));
-}
-
-static lua_Integer option_number(lua_State *L, const char *name, lua_Integer fallback, lua_Integer most)
-{
-    int is_whole = 1;
-    lua_Integer value = option(L, name, LUA_TNUMBER) == LUA_TNIL ? fallback : lua_tointegerx(L, -1, &is_whole);
-    if (!is_whole || value < 0 || value > most) {
-        luaL_error(L, "happn.http: %s is a whole number between 0 and %d", name, (int)most);
-    }
-    return value;
-}
-
-static void set_up(lua_State *L, struct fetch *fetch)
-{
-    check_options(L);
-    if (option(L, "url", LUA_TSTRING) == LUA_TNIL) {
-        luaL_error(L, "happn.http: url is missing");
-    }
-    const char *url = lua_tostring(L, -1);
-    const char *method = option(L, "method", LUA_TSTRING) != LUA_TNIL ? lua_tostring(L, -1) : NULL;
-    add_headers(L, fetch);
-    bool has_body = take_body(L, fetch);
-    method = method != NULL ? method : has_body ? "POST" : "GET";
-    set_method(L, fetch, method, has_body);
-    fetch->body.max = (size_t)option_number(L, "max", (lua_Integer)fetch->body.max, (lua_Integer)fetch->body.max);
-    snprintf(fetch->what, sizeof fetch->what, "%s %s", method, url);
-    CURL *easy = fetch->easy;
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    lua_Integer redirects = option_number(L, "redirects", MOST_REDIRECTS, 20);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, redirects != 0 ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)redirects);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)option_timeout(L));
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a call that ends while a name is looked up does not wait for that thread */
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "happn/" HAPPN_VERSION);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &fetch->body);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &fetch->head);
-}
-
 static struct fetch *new_fetch(struct task *task)
 {
     struct core *core = task->scripts->core;
@@ -510,9 +117,9 @@ static void ask_stand_in(lua_State *L, struct fetch *fetch, const struct script_
     struct call *call = &fetch->task->call;
     struct str json = value_encode(L, 1, "options");
     happn_error error = {0};
-    fetch->is_asked = outside->ask(outside->arg, fetch, json, option_timeout(L), &error) == HAPPN_OK;
+    fetch->is_asked = outside->ask(outside->arg, fetch, json, fetch_timeout(L), &error) == HAPPN_OK;
     if (!fetch->is_asked) {
-        fail_fetch(call, &error);
+        fetch_fail(call, &error);
         call->is_done = true;
     }
 }
@@ -540,7 +147,7 @@ void fetch_refuse(struct fetch *fetch, const char *why)
 {
     happn_error error = {0};
     error_set(&error, HAPPN_E_IO, "%s", why);
-    fail_fetch(&fetch->task->call, &error);
+    fetch_fail(&fetch->task->call, &error);
     end_asking(fetch);
 }
 
@@ -570,7 +177,7 @@ static int send_request(lua_State *L)
     }
     fetch->easy = easy;
     fetch->fetcher->count++;
-    set_up(L, fetch);
+    fetch_set_up(L, fetch);
     if (task->scripts->settings.options.outside != NULL) {
         ask_stand_in(L, fetch, task->scripts->settings.options.outside);
     } else {
