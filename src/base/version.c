@@ -1,3 +1,4 @@
+/* Which happn this is. */
 #include "happn/version.h"
 
 const char *happn_version(void)

@@ -1,3 +1,4 @@
+/* happn backup. */
 #include "cli/commands.h"
 #include "cli/transfer.h"
 

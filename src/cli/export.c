@@ -1,3 +1,4 @@
+/* happn export. */
 #include "cli/commands.h"
 #include "cli/transfer.h"
 

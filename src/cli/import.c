@@ -1,3 +1,4 @@
+/* happn import. */
 #include "cli/commands.h"
 #include "cli/transfer.h"
 
