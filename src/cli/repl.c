@@ -95,6 +95,7 @@ static char *connect_options(const struct repl *repl)
     add_text(options, "password", password);
     add_text(options, "token", repl->token);
     add_text(options, "ca", repl->ca);
+    cJSON_AddBoolToObject(options, "reconnect", 1);
     char *text = cJSON_PrintUnformatted(options);
     cJSON_Delete(options);
     free(asked);

@@ -94,14 +94,20 @@ static happn_status start(struct house *house, happn_error *error)
     return starting.status;
 }
 
-static happn_status open_log(struct house *house, happn_error *error)
+/* The log goes into memory. */
+static happn_status keep_log(struct house *house, happn_error *error)
 {
     house->log = memfd_create("log", MFD_CLOEXEC);
     if (house->log < 0) {
         return error_set(error, HAPPN_E_IO, "there is no memory for the log");
     }
     snprintf(house->log_name, sizeof house->log_name, "\"/proc/self/fd/%d\"", house->log);
-    happn_status status = happn_service_set(house->service, "utils.logFile", house->log_name, error);
+    return happn_service_set(house->service, "utils.logFile", house->log_name, error);
+}
+
+static happn_status open_log(struct house *house, happn_error *error)
+{
+    happn_status status = keep_log(house, error);
     if (status == HAPPN_OK) {
         status = happn_service_set(house->service, "utils.logFormat", "\"json\"", error);
     }
@@ -152,7 +158,7 @@ happn_status house_open(struct house *house, struct str config, struct str setti
 
 happn_status house_open_live(struct house *house, struct str config, const char *base_dir, happn_error *error)
 {
-    *house = (struct house){.log = -1, .is_live = true};
+    *house = (struct house){.log = -1, .is_live = true, .keeps_log = house->keeps_log};
     happn_status status = happn_runtime_open(HAPPN_RUNTIME_STEPPED, &house->runtime);
     if (status != HAPPN_OK) {
         return error_set(error, status, "%s", happn_status_text(status));
@@ -164,6 +170,9 @@ happn_status house_open_live(struct house *house, struct str config, const char 
     status = happn_service_new(house->runtime, config.ptr, config.len, base_dir, &house->service, error);
     if (status == HAPPN_OK) {
         status = happn_service_set(house->service, "deferListen", "true", error);
+    }
+    if (status == HAPPN_OK && house->keeps_log && house->service->config.log_file.len == 0) {
+        status = keep_log(house, error);
     }
     return status == HAPPN_OK ? start(house, error) : status;
 }
@@ -189,6 +198,13 @@ void house_close(struct house *house)
         close(house->log);
     }
     *house = (struct house){.log = -1};
+}
+
+void house_take_log(struct house *house, struct buf *out)
+{
+    if (house->log >= 0 && house_read_log(house, out) && out->len != 0) {
+        (void)!ftruncate(house->log, 0); /* it is written at its end */
+    }
 }
 
 bool house_read_log(const struct house *house, struct buf *out)

@@ -20,6 +20,7 @@ struct house {
     bool is_live;          /* its clock is the machine's: house_open_live, or only a runtime */
     int log;               /* what was logged: a file in memory */
     char log_name[32];
+    bool keeps_log;        /* house_open_live: the log is kept for house_take_log, unless the configuration has a file for it; set before */
     struct script_outside outside; /* what happn.http of scripts asks; set before house_open */
 };
 
@@ -41,6 +42,9 @@ void house_wait(struct house *house, const bool *done);
 
 /* One timer's step towards `ticks`, and what it causes; false: it is `ticks` o'clock. */
 bool house_step(struct house *house, uint64_t ticks);
+
+/* What was logged since the last time; nothing when the log is not kept. */
+void house_take_log(struct house *house, struct buf *out);
 
 /* The whole log, JSON lines. */
 bool house_read_log(const struct house *house, struct buf *out);

@@ -141,6 +141,7 @@ static happn_status open_repl(struct repl *repl, happn_error *error)
     happn_status status = trial_open(&testing->trial, &testing->core, &limits, error);
     if (status == HAPPN_OK) {
         testing->has_house = true;
+        testing->house.keeps_log = options->editor != NULL;
         status = house_open_live(&testing->house, config, options->base_dir, error);
     }
     if (status == HAPPN_OK) {
@@ -229,7 +230,8 @@ static void show_failure(struct repl *repl, const char *text)
     }
     say(repl, "error: ");
     repl->options->write(text, len, repl->options->arg);
-    say(repl, "\n");
+    bool is_away = repl->options->connect != NULL && strncmp(text, "Closed: ", 8) == 0;
+    say(repl, is_away ? ": the server has gone; when it is back, go on\n" : "\n");
 }
 
 static int evaluate(lua_State *L)
@@ -317,6 +319,19 @@ static void listen_for_interrupt(struct repl *repl)
 
 /* -- lines -- */
 
+/* Lines of the log would go across the one that is being edited. */
+static void say_log(struct repl *repl)
+{
+    struct buf text;
+    buf_init(&text, NULL, MOST_INPUT);
+    house_take_log(&repl->testing.house, &text);
+    if (text.len != 0) {
+        buf_add_char(&text, '\0');
+        say(repl, text.status == HAPPN_OK ? text.ptr : "(the log is too long to be shown)\n");
+    }
+    buf_fini(&text);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status, (void)events;
@@ -349,6 +364,7 @@ static bool wait_a_turn(struct repl *repl)
     while (!repl->is_readable && !repl->has_said) {
         uv_run(&repl->testing.house.loop->uv, UV_RUN_ONCE);
         run(repl, pump);
+        say_log(repl);
     }
     return repl->is_readable;
 }
@@ -417,6 +433,7 @@ static bool take_statement(struct repl *repl)
         buf_add(&repl->chunk, "help()", sizeof "help()");
     }
     run(repl, evaluate);
+    say_log(repl);
     return true;
 }
 

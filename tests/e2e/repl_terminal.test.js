@@ -108,6 +108,30 @@ test('Ctrl-C ends what runs: an endless loop, and waiting for an answer', after,
   await server.stop('SIGKILL'); // it would wait for the layer
 });
 
+test('the repl of a configuration shows the log above the line, and a connection is made again', after, async () => {
+  fs.writeFileSync(path.join(place, 'tick.lua'), 'happn.every("1s", function() happn.log.info("tick") end)\nreturn {}\n');
+  const config = path.join(place, 'tick.json');
+  fs.writeFileSync(config, JSON.stringify({ services: { script: { config: { scripts: ['tick.lua'] } } } }));
+  const own = await start(['--config', config]);
+  own.type('20 +');
+  await own.until('[script] tick.lua:1: tick\n> 20 +');
+  own.type(' 4\r');
+  await own.until('\n24\n');
+  await leave(own);
+  const server = await Server.start();
+  const terminal = await start(['--url', `ws://127.0.0.1:${server.port}`]);
+  await server.stop();
+  terminal.type('happn.get("/none")\r');
+  await terminal.until('error: Closed: already closed: the server has gone; when it is back, go on\n> ');
+  const again = await Server.start([], { port: server.port });
+  for (let seen = 'error'; seen.includes('error');) {
+    terminal.type('happn.get("/none")\r');
+    seen = await terminal.until('\n> ');
+  }
+  await again.stop();
+  await leave(terminal);
+});
+
 test('an event that comes while a line is typed does not harm the line', after, async () => {
   const server = await Server.start();
   const url = `ws://127.0.0.1:${server.port}`;
