@@ -35,6 +35,7 @@ struct import {
     struct job *free_jobs;
     size_t under_way;
     int64_t now;
+    uint64_t created; /* paths that were not there before; report->removed are gone again */
     happn_status status; /* the first failure of the store itself */
     happn_error error;
     bool is_closed;
@@ -79,6 +80,7 @@ static void finish_job(struct store_op *op)
     import->under_way--;
     if (op->status == HAPPN_OK) {
         *(op->kind == STORE_REMOVE ? &import->report->removed : &import->report->stored) += op->kind == STORE_REMOVE ? (uint64_t)op->removed : 1;
+        import->created += op->kind != STORE_REMOVE && op->was_created;
     } else if (op->status == HAPPN_E_STORE || op->status == HAPPN_E_MEMORY) {
         if (import->status == HAPPN_OK) {
             import->status = op->status;
@@ -286,6 +288,19 @@ static void close_store(struct import *import)
     }
 }
 
+/* What is there must be what was there and what came. */
+static happn_status check_count(struct import *import, uint64_t before)
+{
+    happn_transfer_report *report = import->report;
+    happn_status status = count(import, &report->documents);
+    uint64_t expected = before + import->created - report->removed;
+    if (status != HAPPN_OK || report->documents == expected) {
+        return status;
+    }
+    return error_set(&import->error, HAPPN_E_STORE, "the database has %llu documents instead of %llu", (unsigned long long)report->documents,
+                     (unsigned long long)expected);
+}
+
 static happn_status run(struct import *import, const char *database, FILE *source)
 {
     struct sqlite_options options = {.file = database, .sync = true};
@@ -308,7 +323,7 @@ static happn_status run(struct import *import, const char *database, FILE *sourc
         uv_run(&import->loop.uv, UV_RUN_ONCE);
     }
     if (import->status == HAPPN_OK && !import->options->dry_run) {
-        import->status = count(import, &import->report->documents);
+        import->status = check_count(import, before);
     }
     return import->status;
 }

@@ -145,3 +145,53 @@ test('an import that is killed leaves nothing half done', async () => {
   }
   assert.ok(!fs.existsSync(`${at('large.db')}-import`));
 });
+
+test('an export or a backup that is killed leaves nothing under its name, and is simply repeated', async () => {
+  const lines = Array.from({ length: 100000 }, (_, n) => `{"path":"/k/${n}","data":{"text":"${'x'.repeat(200)}"},"created":1,"modified":2}`);
+  fs.writeFileSync(at('kill.jsonl'), lines.join('\n'));
+  assert.equal(happn('import', '--db', at('kill.db'), '--quiet', at('kill.jsonl')).status, 0);
+  for (const command of ['export', 'backup']) {
+    const target = at(`killed.${command}`);
+    for (let isKilled = false; !isKilled;) { // it may have been faster
+      const child = spawn(program, [command, '--db', at('kill.db'), '--force', target], { stdio: 'ignore' });
+      const exited = once(child, 'exit');
+      while (!fs.existsSync(`${target}.part`) && child.exitCode === null) await new Promise(setImmediate);
+      child.kill('SIGKILL');
+      await exited;
+      isKilled = fs.existsSync(`${target}.part`);
+      assert.equal(fs.existsSync(target), !isKilled);
+      if (!isKilled) fs.rmSync(target);
+    }
+    const again = happn(command, '--db', at('kill.db'), '--json', target);
+    assert.equal(again.status, 0, again.stderr);
+    assert.equal(JSON.parse(again.stdout).documents, lines.length);
+    assert.deepEqual(fs.readdirSync(folder).filter((name) => name.startsWith(`killed.${command}`)), [`killed.${command}`]);
+  }
+  assert.ok(fs.readFileSync(at('killed.export'), 'utf8').endsWith('\n'));
+});
+
+test('an import counts what it has made: what is missing in the end is an error', () => {
+  const take = (name, text) => {
+    fs.writeFileSync(at(`${name}.jsonl`), text.join('\n'));
+    return happn('import', '--db', at('counted.db'), '--add', '--json', at(`${name}.jsonl`));
+  };
+  const document = (where) => `{"path":"${where}","data":{}}`;
+  const removed = (id) => `{"$$deleted":true,"_id":"${id}"}`;
+  const first = take('counted', [document('/a'), document('/b'), document('/a'), removed('/b'), document('/c'), removed('/none')]);
+  assert.equal(first.status, 0, first.stderr);
+  same(JSON.parse(first.stdout), { lines: 6, stored: 4, removed: 1, skipped: 0, rejected: 0, documents: 2 });
+  const sql = "CREATE TRIGGER thief AFTER INSERT ON documents WHEN new.path = '/stolen' BEGIN DELETE FROM documents WHERE path = '/stolen'; END";
+  spawnSync('python3', ['-c', 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(sys.argv[2])', at('counted.db'), sql]);
+  const second = take('stolen', [document('/d'), document('/stolen')]);
+  assert.equal(second.status, 1);
+  assert.match(second.stderr, /the database has 3 documents instead of 4/);
+});
+
+test('on a terminal each of them shows how far it is', () => {
+  const pty = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+  const shown = (...args) => spawnSync('python3', ['-c', pty, program, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).stdout;
+  assert.match(shown('import', '--db', at('shown.db'), at('kill.jsonl')), /\r20000 lines, \d+ stored, 0 rejected .*\r100000 lines/s);
+  assert.match(shown('export', '--db', at('shown.db'), at('shown.jsonl')), /\r20000 documents .*\r100000 documents/s);
+  assert.match(shown('backup', '--db', at('shown.db'), at('shown.copy')), /\r2000 pages/);
+  assert.doesNotMatch(shown('export', '--db', at('shown.db'), '--quiet', '--force', at('shown.jsonl')), /documents/);
+});
