@@ -4,14 +4,10 @@
 
 #include "base/error.h"
 
-enum { MOST_SORTED = 16 };
-
 struct search {
     struct condition *criteria;
     struct projection *projection;
-    struct field sort[MOST_SORTED];
-    bool is_descending[MOST_SORTED];
-    size_t sorted;
+    struct sort_order order;
     size_t skip, limit; /* limit 0: none */
 };
 
@@ -30,18 +26,18 @@ static happn_status read_sort(struct arena *arena, struct str json, struct searc
         if (json_type_of(it.value) != JSON_NUMBER || (direction != 1 && direction != -1)) {
             return error_set(error, HAPPN_E_ARGUMENT, "sort: %.*s must be 1 or -1", (int)(it.key.len < 100 ? it.key.len : 100), it.key.ptr);
         }
-        if (search->sorted == MOST_SORTED) {
+        if (search->order.count == MOST_SORTED) {
             return error_set(error, HAPPN_E_LIMIT, "sort: more than %d fields", MOST_SORTED);
         }
         struct str name = json_string(arena, str_make(it.key.ptr - 1, it.key.len + 2)); /* the key with its quotes */
         if (name.ptr == NULL) {
             return error_set(error, HAPPN_E_MEMORY, "%s", happn_status_text(HAPPN_E_MEMORY));
         }
-        happn_status status = field_read(arena, name, &search->sort[search->sorted], error);
+        happn_status status = field_read(arena, name, &search->order.fields[search->order.count], error);
         if (status != HAPPN_OK) {
             return status;
         }
-        search->is_descending[search->sorted++] = direction < 0;
+        search->order.is_descending[search->order.count++] = direction < 0;
     }
     return HAPPN_OK;
 }
@@ -108,7 +104,7 @@ static size_t both(const struct search *search)
 
 size_t search_enough(const struct search *search)
 {
-    return search == NULL || search->sorted != 0 ? SIZE_MAX : both(search);
+    return search == NULL || search->order.count != 0 ? SIZE_MAX : both(search);
 }
 
 size_t search_keep(const struct search *search)
@@ -125,49 +121,21 @@ size_t search_window(const struct search *search, size_t total)
     return search->limit != 0 && rest > search->limit ? search->limit : rest;
 }
 
-/* ---- order: the values to sort by are taken out once */
-
-struct place {
-    struct document document;
-    struct value *values;
-    const struct search *search;
-    struct arena *scratch;
-};
-
-static int compare(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-    for (size_t i = 0; i < x->search->sorted; i++) {
-        int order = value_sort(x->scratch, &x->values[i], &y->values[i]);
-        if (order != 0) {
-            return x->search->is_descending[i] ? -order : order;
-        }
-    }
-    return str_compare(x->document.path, y->document.path);
-}
+/* ---- order */
 
 static int by_path(const void *a, const void *b)
 {
     return str_compare(((const struct document *)a)->path, ((const struct document *)b)->path);
 }
 
-static bool sort(const struct search *search, struct document *documents, size_t count, struct arena *scratch)
+static bool sort(const struct search *search, const struct allocator *allocator, struct document *documents, size_t count)
 {
-    struct place *places = arena_alloc(scratch, count * sizeof *places);
-    struct value *values = arena_alloc(scratch, count * search->sorted * sizeof *values);
-    if (places == NULL || values == NULL) {
+    struct sorting *sorting = search_sort_begin(search, allocator, documents, count);
+    if (sorting == NULL) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        places[i] = (struct place){documents[i], values + i * search->sorted, search, scratch};
-        for (size_t k = 0; k < search->sorted; k++) {
-            places[i].values[k] = field_first(&search->sort[k], &documents[i], scratch);
-        }
-    }
-    qsort(places, count, sizeof *places, compare);
-    for (size_t i = 0; i < count; i++) {
-        documents[i] = places[i].document;
-    }
+    (void)sorting_go(sorting, 0);
+    sorting_free(sorting);
     return true;
 }
 
@@ -181,11 +149,12 @@ static bool is_sorted(const struct document *documents, size_t count)
     return true;
 }
 
-static bool project(const struct search *search, struct arena *arena, struct document *documents, size_t count)
+bool search_project_some(const struct search *search, struct arena *arena, struct document *documents, size_t count)
 {
-    for (size_t i = 0; search->projection != NULL && i < count; i++) {
+    for (size_t i = 0; search != NULL && search->projection != NULL && i < count; i++) {
         if (str_is_set(documents[i].data) && !documents[i].is_projected) {
             documents[i].data = projection_apply(search->projection, documents[i].data, arena);
+            documents[i].is_projected = true;
             if (documents[i].data.ptr == NULL) {
                 return false;
             }
@@ -196,7 +165,7 @@ static bool project(const struct search *search, struct arena *arena, struct doc
 
 bool search_projects_at_once(const struct search *search)
 {
-    return search != NULL && search->sorted == 0 && search->projection != NULL && !search->projection->all_data;
+    return search != NULL && search->order.count == 0 && search->projection != NULL && !search->projection->all_data;
 }
 
 struct str search_project(const struct search *search, struct str data, struct arena *arena)
@@ -204,33 +173,43 @@ struct str search_project(const struct search *search, struct str data, struct a
     return projection_apply(search->projection, data, arena);
 }
 
+struct sorting *search_sort_begin(const struct search *search, const struct allocator *allocator, struct document *documents, size_t count)
+{
+    return sorting_new(&search->order, allocator, documents, count);
+}
+
+bool search_sorts(const struct search *search)
+{
+    return search != NULL && search->order.count != 0;
+}
+
+size_t search_cut(const struct search *search, bool finish, struct document *documents, size_t count)
+{
+    if (search == NULL) {
+        return count;
+    }
+    if (!finish) {
+        size_t keep = search_keep(search);
+        return count < keep ? count : keep;
+    }
+    size_t left = search_window(search, count);
+    if (search->skip != 0 && left != 0) {
+        memmove(documents, documents + search->skip, left * sizeof *documents);
+    }
+    return left;
+}
+
 bool search_arrange(const struct search *search, bool finish, struct arena *arena, struct document *documents, size_t *count)
 {
-    if (search != NULL && search->sorted != 0 && *count > 1) {
-        struct arena scratch;
-        arena_init(&scratch, arena->allocator);
-        bool is_done = sort(search, documents, *count, &scratch);
-        arena_fini(&scratch);
-        if (!is_done) {
+    if (search_sorts(search) && *count > 1) {
+        if (!sort(search, arena->allocator, documents, *count)) {
             return false;
         }
     } else if (!is_sorted(documents, *count)) {
         qsort(documents, *count, sizeof *documents, by_path);
     }
-    if (search == NULL) {
-        return true;
-    }
-    if (!finish) {
-        size_t keep = search_keep(search);
-        *count = *count < keep ? *count : keep;
-        return true;
-    }
-    size_t left = search_window(search, *count);
-    if (search->skip != 0 && left != 0) {
-        memmove(documents, documents + search->skip, left * sizeof *documents);
-    }
-    *count = left;
-    return project(search, arena, documents, left);
+    *count = search_cut(search, finish, documents, *count);
+    return !finish || search_project_some(search, arena, documents, *count);
 }
 
 bool search_shows(const struct search *search, enum search_meta what)

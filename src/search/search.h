@@ -5,6 +5,7 @@
 
 #include "search/criteria.h"
 #include "search/projection.h"
+#include "search/sorting.h"
 
 struct search;
 
@@ -39,6 +40,14 @@ size_t search_window(const struct search *search, size_t total);
 bool search_projects_at_once(const struct search *search);
 /* What is asked for of a document's text, in the arena; ptr NULL: out of memory. */
 struct str search_project(const struct search *search, struct str data, struct arena *arena);
+
+/* The parts of search_arrange, for those that take turns. Whether something else than paths decides the order. */
+bool search_sorts(const struct search *search);
+struct sorting *search_sort_begin(const struct search *search, const struct allocator *allocator, struct document *documents, size_t count);
+/* Skips and limits what is in order; returns how many are left. */
+size_t search_cut(const struct search *search, bool finish, struct document *documents, size_t count);
+/* Those of them that are not yet. False: out of memory. */
+bool search_project_some(const struct search *search, struct arena *arena, struct document *documents, size_t count);
 
 /* Sorts (by path when nothing else is asked for), and cuts to what search_keep says; with `finish` skips, limits and projects,
  * too. Documents are in memory of the arena. False: out of memory. */

@@ -88,7 +88,7 @@ happn_status operation_check(struct store_op *op, const struct document *documen
                      (int)(document->path.len < 300 ? document->path.len : 300), document->path.ptr);
 }
 
-enum { BYTES_OF_ONE = 1024 /* a long document counts as several */, BYTES_AROUND = 150 /* dates and names that are sent with each */ };
+enum { BYTES_OF_ONE = 1024 /* a long document counts as several */, BYTES_AROUND = 150 /* dates and names that are sent with each */, STEPS_OF_ONE = 4 /* of sorting */ };
 
 struct operation_cursor {
     struct store_op *op;
@@ -99,6 +99,9 @@ struct operation_cursor {
     size_t bytes;        /* of what is kept, as it will be sent */
     struct search_work work;
     bool is_cut;       /* the budget ended the walk */
+    bool is_walked, is_sorted;
+    struct sorting *sorting;
+    size_t projected;  /* documents */
     happn_status status;
     struct buf from;   /* where the next slice begins */
 };
@@ -287,7 +290,53 @@ static happn_status get(struct shelf *shelf, struct store_op *op, struct arena *
     return is_done ? HAPPN_OK : operation_no_memory(op);
 }
 
-/* Everything has been seen. */
+static happn_status check_length(struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    cursor->bytes = 0;
+    for (size_t i = 0; i < op->count; i++) {
+        cursor->bytes += bytes_of(&op->documents[i]);
+    }
+    return op->most_bytes != 0 && cursor->bytes > op->most_bytes ? refuse(op) : HAPPN_OK;
+}
+
+/* Into the order that is asked for, then cut. PENDING: not yet. */
+static happn_status put_in_order(struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    if (!search_sorts(op->search) || op->count < 2) {
+        cursor->is_sorted = true;
+        return search_arrange(op->search, !op->in_whole, cursor->out, op->documents, &op->count) ? HAPPN_OK : operation_no_memory(op);
+    }
+    if (cursor->sorting == NULL) {
+        cursor->sorting = search_sort_begin(op->search, cursor->out->allocator, op->documents, op->count);
+    }
+    if (cursor->sorting == NULL) {
+        return operation_no_memory(op);
+    }
+    cursor->is_sorted = sorting_go(cursor->sorting, cursor->budget * STEPS_OF_ONE);
+    if (!cursor->is_sorted) {
+        return HAPPN_PENDING;
+    }
+    op->count = search_cut(op->search, !op->in_whole, op->documents, op->count);
+    return HAPPN_OK;
+}
+
+/* The rest of what an answer needs: `fields`, where the order needed more than them. */
+static happn_status project(struct operation_cursor *cursor)
+{
+    struct store_op *op = cursor->op;
+    size_t left = op->count - cursor->projected;
+    size_t count = cursor->budget == 0 || left < cursor->budget ? left : cursor->budget;
+    if (!op->in_whole && !search_project_some(op->search, cursor->out, op->documents + cursor->projected, count)) {
+        return operation_no_memory(op);
+    }
+    cursor->projected += count;
+    bool is_done = op->in_whole || cursor->projected == op->count || !search_sorts(op->search);
+    return is_done ? check_length(cursor) : HAPPN_PENDING;
+}
+
+/* Everything has been seen. PENDING: what was found is still being arranged. */
 static happn_status finish(struct operation_cursor *cursor)
 {
     struct store_op *op = cursor->op;
@@ -295,14 +344,8 @@ static happn_status finish(struct operation_cursor *cursor)
         op->count = op->in_whole ? op->count : search_window(op->search, op->count);
         return HAPPN_OK;
     }
-    if (!search_arrange(op->search, !op->in_whole, cursor->out, op->documents, &op->count)) {
-        return operation_no_memory(op);
-    }
-    cursor->bytes = 0;
-    for (size_t i = 0; i < op->count; i++) {
-        cursor->bytes += bytes_of(&op->documents[i]);
-    }
-    return op->most_bytes != 0 && cursor->bytes > op->most_bytes ? refuse(op) : HAPPN_OK;
+    happn_status status = cursor->is_sorted ? HAPPN_OK : put_in_order(cursor);
+    return status == HAPPN_OK ? project(cursor) : status;
 }
 
 static struct operation_cursor *new_cursor(struct store_op *op, struct arena *out)
@@ -333,14 +376,22 @@ happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct ar
         }
     }
     cursor->budget = budget;
-    happn_status status = walk(shelf, cursor);
+    happn_status status = cursor->is_walked ? HAPPN_OK : walk(shelf, cursor);
     if (status == HAPPN_OK && cursor->is_cut) {
         return HAPPN_PENDING;
+    }
+    cursor->is_walked = true;
+    cursor->budget = budget; /* what is left of it may be nothing, which would be all */
+    status = status == HAPPN_OK ? finish(cursor) : status;
+    if (status == HAPPN_PENDING) {
+        return HAPPN_PENDING;
+    }
+    if (cursor->sorting != NULL) {
+        sorting_free(cursor->sorting);
     }
     buf_fini(&cursor->from);
     search_work_fini(&cursor->work);
     *place = NULL;
-    status = status == HAPPN_OK ? finish(cursor) : status;
     op->snapshot_rev = shelf->rev;
     if (status != HAPPN_OK) {
         arena_fini(&cursor->own);
@@ -353,7 +404,7 @@ happn_status operation_slice(struct shelf *shelf, struct store_op *op, struct ar
 
 bool operation_has_passed(const struct operation_cursor *cursor, struct str path)
 {
-    return str_compare(path, buf_str(&cursor->from)) < 0;
+    return cursor->is_walked || str_compare(path, buf_str(&cursor->from)) < 0;
 }
 
 static happn_status find(struct shelf *shelf, struct store_op *op, struct arena *out)

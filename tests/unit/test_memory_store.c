@@ -66,6 +66,52 @@ static struct store_op *start_removal(const char *criteria, bool lists)
     return op;
 }
 
+static struct store_op *start_search(const char *fields, const char *sort)
+{
+    struct store_op *op = arena_alloc(&fixture.arena, sizeof *op);
+    *op = fixture_op(&fixture, STORE_FIND, "/w/*", NULL);
+    struct search *search = NULL;
+    struct search_text text = {.fields = fields != NULL ? str_of(fields) : STR_NONE, .sort = sort != NULL ? str_of(sort) : STR_NONE};
+    assert_int_equal(search_compile(&fixture.arena, &text, &search, &op->error), HAPPN_OK);
+    op->search = search;
+    fixture_submit(&fixture, op);
+    assert_int_equal(op->status, HAPPN_PENDING);
+    return op;
+}
+
+static int turns_of(const struct store_op *op)
+{
+    int turns = 0;
+    for (; op->context == NULL; turns++) {
+        uv_run(&fixture.loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(op->status, HAPPN_OK);
+    assert_int_equal(op->count, MANY);
+    return turns;
+}
+
+/* Putting them in order, and leaving out members, takes longer than finding them: others have their turn then, too. */
+static void long_lists_are_sorted_in_slices(void **state)
+{
+    (void)state;
+    struct store_op *plain = start_search(NULL, NULL);
+    int found = turns_of(plain);
+    struct store_op *sorted = start_search(NULL, "{\"n\":-1}");
+    assert_true(turns_of(sorted) > found + 5);
+    for (size_t i = 0; i < MANY; i++) {
+        char data[32], path[32];
+        snprintf(data, sizeof data, "{\"n\":%d}", 9 - (int)i / (MANY / 10));
+        snprintf(path, sizeof path, "/w/%05d", (int)i % (MANY / 10) * 10 + 9 - (int)i / (MANY / 10));
+        assert_true(str_is(sorted->documents[i].data, data));
+        assert_true(str_is(sorted->documents[i].path, path));
+    }
+    struct store_op *cut = start_search("{\"none\":1}", "{\"n\":1}");
+    assert_true(turns_of(cut) > found + 10);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(str_is(cut->documents[i].data, "{}"));
+    }
+}
+
 static bool is_there(const char *path)
 {
     return run(STORE_GET, path, NULL).count == 1;
@@ -229,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(others_have_their_turn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_lists_are_sorted_in_slices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_are_gone_at_the_same_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_written_meanwhile_comes_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(criteria_are_asked_again_after_a_write, set_up, tear_down),

@@ -390,6 +390,41 @@ static void only_what_is_answered_is_kept(void **state)
     }
 }
 
+/* However many there are, and however few steps are taken at a time. */
+static void any_number_is_sorted_in_steps(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 2, 1023, 1024, 1025, 2048, 2049, 3073, 5000}, steps[] = {0, 1, 7, 1000};
+    struct arena arena;
+    struct search *search;
+    happn_error error;
+    unsigned seed = 7;
+    arena_init(&arena, NULL);
+    struct search_text text = {.sort = STR_LIT("{\"n\":-1}")};
+    assert_int_equal(search_compile(&arena, &text, &search, &error), HAPPN_OK);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0] * 4; i++) {
+        size_t count = counts[i / 4], turns = 1;
+        struct document *documents = arena_alloc(&arena, count * sizeof *documents);
+        for (size_t n = 0; n < count; n++) {
+            char path[32], data[24];
+            seed = seed * 1103515245 + 12345;
+            snprintf(path, sizeof path, "/%06zu", n);
+            snprintf(data, sizeof data, "{\"n\":%u}", (seed >> 16) % 500 + 100);
+            documents[n] = (struct document){.path = arena_str(&arena, str_of(path)), .data = arena_str(&arena, str_of(data))};
+        }
+        struct sorting *sorting = search_sort_begin(search, NULL, documents, count);
+        for (; !sorting_go(sorting, steps[i % 4]); turns++) {
+        }
+        sorting_free(sorting);
+        assert_true(steps[i % 4] == 0 ? turns == 1 : turns >= count / steps[i % 4]);
+        for (size_t n = 1; n < count; n++) {
+            int order = str_compare(documents[n - 1].data, documents[n].data);
+            assert_true(order > 0 || (order == 0 && str_compare(documents[n - 1].path, documents[n].path) < 0));
+        }
+    }
+    arena_fini(&arena);
+}
+
 #define ON(provider)                                                                          \
     cmocka_unit_test_setup_teardown(recommended, set_up_##provider, tear_down),               \
         cmocka_unit_test_setup_teardown(counts, set_up_##provider, tear_down),                \
@@ -403,7 +438,7 @@ static void only_what_is_answered_is_kept(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), cmocka_unit_test(texts_compare_by_utf16),
+    const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), cmocka_unit_test(texts_compare_by_utf16), cmocka_unit_test(any_number_is_sorted_in_steps),
                                        cmocka_unit_test(one_text_after_another_at_the_same_place)};
     vectors = read_file("search.json");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
