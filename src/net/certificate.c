@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "security/crypto.h"
 
 enum { VALID_DAYS = 397, MOST_NAMES = 4096 };
 
@@ -29,7 +30,9 @@ static happn_status complain(happn_error *error, const char *what)
 {
     char text[200] = "it is not readable";
     unsigned long code = ERR_get_error();
-    if (code != 0) {
+    if (ERR_GET_REASON(code) == ERR_R_INTERRUPTED_OR_CANCELLED) {
+        snprintf(text, sizeof text, "it has a password, which nobody can be asked for: take it off with openssl pkey -in FILE -out FILE"); /* crypto_no_password */
+    } else if (code != 0) {
         ERR_error_string_n(code, text, sizeof text);
     }
     ERR_clear_error();
@@ -40,7 +43,7 @@ static happn_status complain(happn_error *error, const char *what)
 
 static happn_status use_chain(SSL_CTX *ctx, BIO *bio, happn_error *error)
 {
-    X509 *certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    X509 *certificate = PEM_read_bio_X509_AUX(bio, NULL, crypto_no_password, NULL);
     if (certificate == NULL || SSL_CTX_use_certificate(ctx, certificate) != 1) {
         X509_free(certificate);
         return complain(error, "the certificate");
@@ -48,7 +51,7 @@ static happn_status use_chain(SSL_CTX *ctx, BIO *bio, happn_error *error)
     X509_free(certificate);
     SSL_CTX_clear_chain_certs(ctx);
     X509 *next;
-    while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+    while ((next = PEM_read_bio_X509(bio, NULL, crypto_no_password, NULL)) != NULL) {
         if (SSL_CTX_add0_chain_cert(ctx, next) != 1) {
             X509_free(next);
             return complain(error, "the certificate's chain");
@@ -60,7 +63,7 @@ static happn_status use_chain(SSL_CTX *ctx, BIO *bio, happn_error *error)
 
 static happn_status use_key(SSL_CTX *ctx, BIO *bio, happn_error *error)
 {
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, crypto_no_password, NULL);
     bool used = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
     EVP_PKEY_free(key);
     return used ? HAPPN_OK : complain(error, "the key");

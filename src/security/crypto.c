@@ -152,10 +152,16 @@ static bool verify_point(struct str point, struct str nonce, struct str signatur
     return fits;
 }
 
+int crypto_no_password(char *out, int size, int writes, void *arg)
+{
+    (void)out, (void)size, (void)writes, (void)arg;
+    return -1;
+}
+
 static EVP_PKEY *read_pem(struct str pem)
 {
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, crypto_no_password, NULL) : NULL;
     BIO_free(bio);
     return key;
 }

@@ -29,6 +29,10 @@ struct str crypto_base64url_decode(struct arena *arena, struct str text);
  * text in PEM is RSA with SHA-256. False for everything that cannot be read. */
 bool crypto_verify_nonce(struct str public_key, struct str nonce, struct str signature);
 
+/* For OpenSSL's functions that read PEM: one that says it has a password must not make it ask for that, at the terminal or the standard input, while
+ * everybody waits. */
+int crypto_no_password(char *out, int size, int writes, void *arg);
+
 /* A key pair of secp256k1 as base64 texts. */
 bool crypto_make_key_pair(struct buf *private_key, struct buf *public_key);
 

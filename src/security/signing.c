@@ -82,17 +82,10 @@ static bool sign_number(struct str private_key, struct str nonce, unsigned char 
 
 /* --- RSA */
 
-/* A key with a password must not make OpenSSL ask for it at the terminal. */
-static int no_password(char *out, int size, int writes, void *arg)
-{
-    (void)out, (void)size, (void)writes, (void)arg;
-    return -1;
-}
-
 static EVP_PKEY *read_rsa(struct str pem)
 {
     BIO *bio = pem.len < MOST_KEY_TEXT ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, crypto_no_password, NULL) : NULL;
     BIO_free(bio);
     if (key != NULL && EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
         EVP_PKEY_free(key);

@@ -166,3 +166,11 @@ test('certificate and key as texts; what cannot be used is refused at the start,
   assert.match(whyNot({ certPath: '/proc/none.pem', keyPath: '/proc/none.key' }), /cannot write/);
   assert.match(whyNot({ mode: 'ftp' }), /must be one of http,https/);
 });
+
+test('a key with a password is refused: nobody is asked for it', () => {
+  make('asks');
+  execFileSync('openssl', ['pkey', '-in', file('asks.key'), '-aes256', '-passout', 'pass:secret', '-out', file('locked.key')], { stdio: 'ignore' });
+  const args = [program, 'serve', '--port', '0', '--host', '127.0.0.1', ...transport({ mode: 'https', certPath: file('asks.pem'), keyPath: file('locked.key') })];
+  const result = spawnSync('setsid', ['--wait', ...args], { encoding: 'utf8', input: 'secret\n', timeout: 20000, killSignal: 'SIGKILL' }); // without a terminal
+  assert.match(result.stderr, /error creating server: the key: .*password/);
+});

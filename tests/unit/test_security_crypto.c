@@ -2,6 +2,7 @@
 #include "vectors.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include "base/id.h"
 #include "security/crypto.h"
@@ -371,6 +372,32 @@ static void passwords_have_a_length(void **state)
     free(longest);
 }
 
+/* OpenSSL would ask for it at the terminal or at the standard input, and everybody would wait. */
+static void a_key_with_a_password_makes_nobody_ask_for_it(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"PUBLIC KEY", "RSA PUBLIC KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "CERTIFICATE"};
+    static const char nonce[33] = "01234567890123456789012345678901", letter[] = "still here\n";
+    int ends[2], before = dup(STDIN_FILENO);
+    char heard[sizeof letter] = "";
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(write(ends[1], letter, sizeof letter), sizeof letter);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char key[600];
+        snprintf(key, sizeof key,
+                 "-----BEGIN %s-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+                 "AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8AAQIDBAUGBwgJCgsMDQ4P\n-----END %s-----\n", keys[i], keys[i]);
+        assert_false(crypto_verify_nonce(str_of(key), str_make(nonce, 32), STR_LIT("signature")));
+    }
+    assert_int_equal(read(STDIN_FILENO, heard, sizeof heard), sizeof letter);
+    assert_string_equal(heard, letter);
+    dup2(before, STDIN_FILENO);
+    close(before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +408,7 @@ int main(void)
         cmocka_unit_test(stored_by_the_original), cmocka_unit_test(the_old_form),        cmocka_unit_test(a_new_hash),
         cmocka_unit_test(nobody_knows_the_dummy), cmocka_unit_test(hashes_that_are_none), cmocka_unit_test(passwords_have_a_length),
         cmocka_unit_test(an_old_hash_costs_as_much),
+        cmocka_unit_test(a_key_with_a_password_makes_nobody_ask_for_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
