@@ -187,6 +187,22 @@ static void keep_log(struct outcome *outcome)
     buf_fini(&text);
 }
 
+/* "bug.lua:3: attempt to ..." of the last error of a script in the log: its line begins with fields and ends with a traceback. */
+static void add_reason(struct outcome *outcome)
+{
+    static const char failed[] = "ScriptError: script failed", trace[] = " stack traceback:";
+    const char *last = NULL;
+    for (const char *at = outcome->log; (at = strstr(at, "script error id=")) != NULL; at++) {
+        last = at;
+    }
+    const char *fields = last != NULL ? strstr(last, " path=") : NULL, *text = fields != NULL ? strstr(fields, ": ") : NULL;
+    const char *end = text != NULL ? strstr(text, trace) : NULL, *place = text != NULL ? strstr(text, ".lua:") : NULL;
+    if (strncmp(outcome->text, failed, sizeof failed - 1) == 0 && end != NULL && place != NULL && place < end) {
+        size_t len = strlen(outcome->text);
+        snprintf(outcome->text + len, sizeof outcome->text - len, "\n%.*s", (int)(end - text - 2), text + 2);
+    }
+}
+
 static void tell(struct run *run, const struct outcome *outcome, const char *file, double ms)
 {
     const struct test_case *one = outcome->one;
@@ -218,6 +234,7 @@ static void run_one(struct run *run, struct testing *testing, const struct test_
     (void)vm_leave(vm);
     if (!outcome->is_ok) {
         keep_log(outcome);
+        add_reason(outcome);
     }
     testing_end(testing);
     tell(run, outcome, testing->file, milliseconds() - began);

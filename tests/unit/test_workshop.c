@@ -365,6 +365,25 @@ static void members_that_are_not_there_are_told(void **state)
     assert_non_null(strstr(seen, "none: happn.test has no xyzzyx @a_test.lua:12\n"));
 }
 
+/* Clients are told no more than that a script has failed; whoever tests it wants to know why. */
+static void a_script_that_fails_is_told_with_its_reason(void **state)
+{
+    (void)state;
+    put("bug.lua", "return { actions = { 'set' }, inbound = function(msg)\n  if msg.data.first then error({}) end\n  return nil + 1\nend }\n");
+    put("a_test.lua", TEST "t.case('bug', function()\n"
+                           "  local c = t.client { layers = { inbound = { 'bug.lua' } } }\n"
+                           "  pcall(c.set, c, '/x', { first = true })\n"
+                           "  c:set('/x.lua', {})\n"
+                           "end)\n"
+                           "t.case('other', function()\n"
+                           "  local c = t.client { layers = { inbound = { 'bug.lua' } } }\n"
+                           "  c:set('/x', { first = true })\n"
+                           "end)\n");
+    assert_int_equal(run(NULL).failed, 2);
+    assert_non_null(strstr(seen, "bug: ScriptError: script failed\nbug.lua:3: attempt to perform arithmetic on a nil value @a_test.lua:5\n"));
+    assert_non_null(strstr(seen, "other: ScriptError: script failed @a_test.lua:9\n"));
+}
+
 /* A test passes for a reason. */
 static void failures_say_what_and_where(void **state)
 {
@@ -419,7 +438,7 @@ static void failures_say_what_and_where(void **state)
                               "endless: the script ran too long and was stopped @a_test.lua:31\n");
     put("a_test.lua", TEST "t.case('bug', function()\n  t.client { layers = { inbound = { 'bug.lua' } } }:set('/x', 1)\nend)\n");
     run(NULL);
-    assert_non_null(strstr(seen, "bug: ScriptError: script failed @a_test.lua:3\nwarn: bug.lua:2: careful\nerror: script error id="));
+    assert_non_null(strstr(seen, "bug: ScriptError: script failed\nbug.lua:3: attempt to perform arithmetic on a nil value @a_test.lua:3\nwarn: bug.lua:2: careful\nerror: script error id="));
     assert_non_null(strstr(seen, "script=bug.lua line=3 hook=inbound action=set path=/x: bug.lua:3: attempt to perform arithmetic on a nil value"));
 }
 
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_servers_take_their_time, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(members_that_are_not_there_are_told, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(scripts_are_loaded_anew, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_script_that_fails_is_told_with_its_reason, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(failures_say_what_and_where, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(files_that_do_not_load_are_told, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(filters_and_coverage, make_folder, remove_folder),
