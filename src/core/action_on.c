@@ -1,7 +1,6 @@
 /* on: subscribes, and may answer with the values that are there already. */
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "core/dispatch.h"
@@ -69,15 +68,6 @@ static void reply_plain(struct request *request)
     core_reply(request);
 }
 
-static int by_modified(const void *a, const void *b)
-{
-    const struct document *x = a, *y = b;
-    if (x->modified != y->modified) {
-        return x->modified < y->modified ? -1 : 1;
-    }
-    return str_compare(x->path, y->path);
-}
-
 static void undo_initial(struct request *request)
 {
     session_unsubscribe(request->session, request->channel, request->reference);
@@ -118,9 +108,6 @@ static void finish_initial(struct request *request)
     reply->data = reference_text(request, request->reference);
     reply->documents = request->op.documents;
     reply->count = request->op.count;
-    if (reply->count > 1) {
-        qsort(reply->documents, reply->count, sizeof *reply->documents, by_modified);
-    }
     session->holds++;
     bool is_taken = dispatch_answer(request);
     if (opening != NULL) {

@@ -1,6 +1,11 @@
 #include "core/answer.h"
 
+#include <stdlib.h>
+
+#include "search/sorting.h"
+
 enum {
+    SORT_STEPS = 8000, /* about a millisecond, too */
     LONG_BYTES = 512 << 10, /* a shorter list is encoded at once, in about two milliseconds */
     OVERHEAD = 150,         /* of one document: its path, its dates, their names */
     MOST_LIST = 1 << 30     /* links end much earlier */
@@ -37,6 +42,59 @@ static bool lend_reply(struct request *request, struct link *link)
     return true;
 }
 
+static int by_modified(const void *a, const void *b)
+{
+    const struct document *x = a, *y = b;
+    if (x->modified != y->modified) {
+        return x->modified < y->modified ? -1 : 1;
+    }
+    return str_compare(x->path, y->path);
+}
+
+static void order_values(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    if (reply->kind == REPLY_INITIAL && reply->count > 1) {
+        qsort(reply->documents, reply->count, sizeof *reply->documents, by_modified);
+    }
+}
+
+static void drop_sorting(struct answer_parts *parts)
+{
+    if (parts->sorting != NULL) {
+        sorting_free(parts->sorting);
+        parts->sorting = NULL;
+    }
+}
+
+/* False: not yet. */
+static bool order_some(struct request *request, struct answer_parts *parts, size_t steps)
+{
+    static const struct sort_order order = {.fields = {{.source = FIELD_MODIFIED}}, .count = 1};
+    struct reply *reply = &request->reply;
+    if (parts->is_ordered || reply->kind != REPLY_INITIAL) {
+        return true;
+    }
+    if (parts->sorting == NULL) {
+        parts->sorting = sorting_new(&order, request->core->allocator, reply->documents, reply->count);
+    }
+    if (parts->sorting == NULL) { /* that takes no memory */
+        order_values(request);
+    }
+    parts->is_ordered = parts->sorting == NULL || sorting_go(parts->sorting, steps);
+    if (parts->is_ordered) {
+        drop_sorting(parts);
+    }
+    return parts->is_ordered;
+}
+
+void answer_parts_fini(struct answer_parts *parts)
+{
+    drop_sorting(parts);
+    buf_fini(&parts->text);
+    *parts = (struct answer_parts){.next = 0};
+}
+
 /* Clients of protocol 1 do not look for initial values in the reply: they get each as an event of its own before it. */
 static size_t values_to_emit(const struct request *request)
 {
@@ -63,6 +121,7 @@ static void emit_values(const struct request *request, size_t *next, size_t byte
 
 void answer_encode(struct request *request, struct link *link)
 {
+    order_values(request);
     emit_values(request, &(size_t){0}, SIZE_MAX, link);
     if (request->session->is_closed || lend_reply(request, link)) {
         return;
@@ -110,6 +169,9 @@ static void send_list(struct buf *text, struct link *link)
 
 bool answer_encode_some(struct request *request, struct answer_parts *parts, size_t bytes, struct link *link)
 {
+    if (!order_some(request, parts, bytes == SIZE_MAX ? 0 : SORT_STEPS)) {
+        return false;
+    }
     if (parts->emitted < values_to_emit(request)) {
         emit_values(request, &parts->emitted, bytes, link);
         if (bytes != SIZE_MAX) {

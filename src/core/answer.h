@@ -12,9 +12,13 @@ bool answer_is_long(const struct request *request);
 
 /* How far a reply in parts is; zero at first. */
 struct answer_parts {
-    size_t emitted, next; /* documents */
-    struct buf text;      /* what becomes the one message */
+    struct sorting *sorting; /* of initial values, which come in the order of their changes */
+    bool is_ordered;
+    size_t emitted, next;    /* documents */
+    struct buf text;         /* what becomes the one message */
 };
+
+void answer_parts_fini(struct answer_parts *parts);
 
 /* Encodes about so many bytes more; true: all of it has left by the link. What failed closes the link. */
 bool answer_encode_some(struct request *request, struct answer_parts *parts, size_t bytes, struct link *link);

@@ -55,8 +55,7 @@ static struct entry take_entry(struct outbox *outbox)
 static void drop_listed(struct outbox *outbox)
 {
     struct request *request = outbox->listed;
-    buf_fini(&outbox->parts.text);
-    outbox->parts = (struct answer_parts){.next = 0};
+    answer_parts_fini(&outbox->parts);
     outbox->listed = NULL;
     core_request_free(request);
 }
