@@ -9,7 +9,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
-enum { KEY_POINT_BYTES = 33, NONCE_SIZE = 32, MOST_KEY_TEXT = 8192 };
+enum { KEY_POINT_BYTES = 33, NONCE_SIZE = 32, MOST_KEY_TEXT = 8192, MOST_RSA_BITS = 8192, MOST_EXPONENT_BITS = 64 };
 
 bool crypto_equal(struct str a, struct str b)
 {
@@ -185,11 +185,22 @@ static EVP_PKEY *read_pkcs1(struct str pem)
     return key;
 }
 
+/* Over HTTP anybody sends a key before it is known whose it is, and it is tried on the loop: a modulus or an exponent of its own choice could cost as much
+ * as it likes. */
+static bool is_cheap_rsa(const EVP_PKEY *key)
+{
+    BIGNUM *exponent = NULL;
+    bool is_cheap = key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) <= MOST_RSA_BITS &&
+                    EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 && BN_num_bits(exponent) <= MOST_EXPONENT_BITS;
+    BN_free(exponent);
+    return is_cheap;
+}
+
 static bool verify_pem(struct str pem, struct str nonce, struct str signature)
 {
     EVP_PKEY *key = read_pkcs1(pem);
     key = key != NULL ? key : read_pem(pem);
-    EVP_MD_CTX *ctx = key != NULL ? EVP_MD_CTX_new() : NULL;
+    EVP_MD_CTX *ctx = is_cheap_rsa(key) ? EVP_MD_CTX_new() : NULL;
     bool fits = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
                 EVP_DigestVerify(ctx, (const unsigned char *)signature.ptr, signature.len, (const unsigned char *)nonce.ptr,
                                  nonce.len) == 1;

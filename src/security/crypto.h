@@ -26,7 +26,7 @@ struct str crypto_base64_decode(struct arena *arena, struct str text);
 struct str crypto_base64url_decode(struct arena *arena, struct str text);
 
 /* Did the owner of this public key sign these 32 bytes? A key of 33 bytes as base64 is a point of secp256k1 and signs the bytes as they are;
- * text in PEM is RSA with SHA-256. False for everything that cannot be read. */
+ * text in PEM is RSA with SHA-256, of 8192 bits and an exponent of 64 at most. False for everything that cannot be read. */
 bool crypto_verify_nonce(struct str public_key, struct str nonce, struct str signature);
 
 /* For OpenSSL's functions that read PEM: one that says it has a password must not make it ask for that, at the terminal or the standard input, while

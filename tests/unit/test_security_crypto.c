@@ -1,6 +1,10 @@
 /* Keys, signatures, digests and password hashes, by what the original's own libraries made (tests/vectors). */
 #include "vectors.h"
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -398,6 +402,51 @@ static void a_key_with_a_password_makes_nobody_ask_for_it(void **state)
     close(ends[1]);
 }
 
+/* Does the key's own signature count? */
+static bool own_signature_fits(EVP_PKEY *key)
+{
+    static const unsigned char nonce[32] = "01234567890123456789012345678901";
+    unsigned char signature[2048];
+    size_t len = sizeof signature;
+    char *text;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    BIO *pem = BIO_new(BIO_s_mem());
+    assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(ctx, signature, &len, nonce, sizeof nonce), 1);
+    assert_int_equal(PEM_write_bio_PUBKEY(pem, key), 1);
+    long text_len = BIO_get_mem_data(pem, &text);
+    bool fits = crypto_verify_nonce(str_make(text, (size_t)text_len), str_make((const char *)nonce, sizeof nonce), str_make((char *)signature, len));
+    BIO_free(pem);
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+    return fits;
+}
+
+static EVP_PKEY *rsa_with_exponent(const char *hex)
+{
+    EVP_PKEY *key = NULL;
+    BIGNUM *exponent = NULL;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_true(BN_hex2bn(&exponent, hex) > 0);
+    assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 1024), 1);
+    assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, exponent), 1);
+    assert_int_equal(EVP_PKEY_keygen(ctx, &key), 1);
+    BN_free(exponent);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+/* Anybody may send one before it is known whose it is, and each is tried on the loop. */
+static void keys_that_cost_much_or_are_no_rsa_are_not_tried(void **state)
+{
+    (void)state;
+    assert_true(own_signature_fits(rsa_with_exponent("010001")));
+    assert_true(own_signature_fits(rsa_with_exponent("03")));
+    assert_false(own_signature_fits(rsa_with_exponent("010000000000000000000000000000000001")));
+    assert_false(own_signature_fits(EVP_EC_gen("P-256")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +458,7 @@ int main(void)
         cmocka_unit_test(nobody_knows_the_dummy), cmocka_unit_test(hashes_that_are_none), cmocka_unit_test(passwords_have_a_length),
         cmocka_unit_test(an_old_hash_costs_as_much),
         cmocka_unit_test(a_key_with_a_password_makes_nobody_ask_for_it),
+        cmocka_unit_test(keys_that_cost_much_or_are_no_rsa_are_not_tried),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
