@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "happn/workshop.h"
+#include "script/library.h"
 #include "script/trial.h"
 #include "service/config.h"
 #include "workshop/files.h"
@@ -138,8 +139,9 @@ static void add_source(struct check *check, const char *file)
     check->count++;
 }
 
-static void mark_module(void *arg, const char *file)
+static void mark_module(void *arg, const char *file, int line)
 {
+    (void)line;
     struct source *source = find_source(arg, file);
     if (source != NULL) {
         source->is_module = true;
@@ -147,8 +149,9 @@ static void mark_module(void *arg, const char *file)
 }
 
 /* A module that a listed file requires is looked at, too. */
-static void add_module(void *arg, const char *file)
+static void add_module(void *arg, const char *file, int line)
 {
+    (void)line;
     struct check *check = arg;
     const char *copy = arena_str(&check->arena, str_of(file)).ptr;
     char path[4096];
@@ -279,9 +282,28 @@ static void load_sources(struct check *check)
     }
 }
 
+struct requiring {
+    struct check *check;
+    const struct source *source;
+};
+
+/* One that is required while a script is loaded was missed then; this one would be missed when a function is called. */
+static void note_missing(void *arg, const char *file, int line)
+{
+    const struct requiring *self = arg;
+    struct check *check = self->check;
+    struct str ours;
+    bool is_there = find_source(check, file) != NULL || library_find(file, &ours) || (self->source->is_test && strcmp(file, "happn/test.lua") == 0);
+    if (!is_there && !notes_mention(&check->notes, self->source->file, line, file)) {
+        notes_add(&check->notes, self->source->file, line, true, "require: there is no %s below the scripts' root", file);
+    }
+}
+
 static void look(struct check *check)
 {
     for (const struct source *source = check->sources; source != NULL; source = source->next) {
+        struct requiring requiring = {check, source};
+        source_modules(source, note_missing, &requiring);
         source_check_globals(source, check->sources, &check->names, &check->notes);
         source_check_members(source, &check->names, &check->notes);
     }

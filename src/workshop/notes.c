@@ -15,6 +15,16 @@ static bool is_known(const struct notes *notes, const char *file, int line, cons
     return false;
 }
 
+bool notes_mention(const struct notes *notes, const char *file, int line, const char *text)
+{
+    for (const struct note *note = notes->first; note != NULL; note = note->next) {
+        if (note->finding.line == line && strcmp(note->finding.file, file) == 0 && strstr(note->finding.text, text) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void notes_add(struct notes *notes, const char *file, int line, bool is_warning, const char *format, ...)
 {
     char text[600];

@@ -26,6 +26,9 @@ void notes_add(struct notes *notes, const char *file, int line, bool is_warning,
 /* An error of a load: "layers/a.lua:3: what", "layers/a.lua: what", or anything, which then is file's. */
 void notes_add_error(struct notes *notes, const char *file, const char *text);
 
+/* Is something said about this line that names `text`? */
+bool notes_mention(const struct notes *notes, const char *file, int line, const char *text);
+
 /* Ordered by file and line. False: out of memory. */
 bool notes_tell(const struct notes *notes, void (*found)(const happn_finding *finding, void *arg), void *arg);
 

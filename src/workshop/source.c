@@ -53,7 +53,7 @@ static bool is_behind_dot(const struct source *source, size_t i)
     return i != 0 && (token_is(&source->words[i - 1], ".") || token_is(&source->words[i - 1], ":"));
 }
 
-void source_modules(const struct source *source, void (*take)(void *arg, const char *file), void *arg)
+void source_modules(const struct source *source, void (*take)(void *arg, const char *file, int line), void *arg)
 {
     for (size_t i = 0; i + 2 < source->word_count; i++) {
         const struct token *word = &source->words[i];
@@ -67,7 +67,7 @@ void source_modules(const struct source *source, void (*take)(void *arg, const c
             for (size_t k = 0; k < name->text.len; k++) {
                 file[k] = file[k] == '.' ? '/' : file[k];
             }
-            take(arg, file);
+            take(arg, file, word->line);
         }
     }
 }

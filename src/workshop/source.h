@@ -30,8 +30,8 @@ struct source {
 /* Compiles the text and cuts it into words; what the compiler says goes to notes. False: out of memory. */
 bool source_read(struct source *source, struct arena *arena, struct notes *notes);
 
-/* Calls take with the file of every module that the source requires by a literal name: "lib/checks.lua". */
-void source_modules(const struct source *source, void (*take)(void *arg, const char *file), void *arg);
+/* Calls take with the file of every module that the source requires by a literal name, "lib/checks.lua", and the line. */
+void source_modules(const struct source *source, void (*take)(void *arg, const char *file, int line), void *arg);
 
 /* Globals that nobody knows: not the sandbox, not a source of the list `all`. */
 void source_check_globals(const struct source *source, const struct source *all, const struct names *names, struct notes *notes);

@@ -121,6 +121,18 @@ static void every_mistake_has_its_line(void **state)
                               "d.lua:1:error: unknown key \"pubic\"\n");
 }
 
+static void modules_that_are_not_there_are_found_wherever_they_are_required(void **state)
+{
+    (void)state;
+    put("a.lua", "local v = require 'happn.validate'\nreturn { inbound = function(msg)\n  require('lib.later').go(v)\n  pcall(require, 'perhaps')\nend }\n");
+    put("b.lua", "local M = {}\nlocal x = require 'gone'\nreturn M\n");
+    put("b_test.lua", "local t = require 'happn.test'\nlocal u = require 'happn.tests'\n");
+    check(NULL);
+    assert_string_equal(seen, "a.lua:3:warning: require: there is no lib/later.lua below the scripts' root\n"
+                              "b.lua:2:error: gone.lua: cannot be read: No such file or directory\n"
+                              "b_test.lua:2:warning: require: there is no happn/tests.lua below the scripts' root\n");
+}
+
 static void the_configuration_says_what_a_script_is_for(void **state)
 {
     (void)state;
@@ -278,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(good_scripts_have_nothing, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(every_mistake_has_its_line, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(modules_that_are_not_there_are_found_wherever_they_are_required, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_configuration_says_what_a_script_is_for, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_script_that_never_ends_is_stopped, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_thousand_findings_are_enough, make_folder, remove_folder),
