@@ -470,29 +470,40 @@ static void lists_of_several_stores_are_not_overtaken(void **state)
 }
 
 /* More than may wait: it is not left in the belief that it has heard everything. */
-static void who_has_lost_events_is_sent_away(void **state)
+static void lose_events(const char *request, void (*expect)(const char *event_id))
 {
-    (void)state;
     enum { LENGTH = 20 << 20 };
-    subscribe("/ALL@/many/*");
     char *text = malloc(LENGTH + 200);
     int len = snprintf(text, 200, "{\"action\":\"set\",\"eventId\":3,\"path\":\"/many/00000\",\"data\":{\"x\":\"");
     memset(text + len, 'x', LENGTH);
     memcpy(text + len + LENGTH, "\"}}", 4);
     writer.out.max = LENGTH * 2;
-    say(&reader, "{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}");
+    say(&reader, request);
     for (int i = 0; i < 4; i++) {
         say(&writer, text);
     }
     assert_false(reader.closed);
     finish_requests();
-    expect_list("7");
+    expect("7");
     assert_true(reader.closed);
     while (reader.read < reader.count) {
         assert_null(memmem(reader.frames[reader.read].ptr, reader.frames[reader.read].len, "/SET@", 5));
         reader.read++;
     }
     free(text);
+}
+
+static void who_has_lost_events_is_sent_away(void **state)
+{
+    (void)state;
+    subscribe("/ALL@/many/*");
+    lose_events("{\"action\":\"get\",\"eventId\":7,\"path\":\"/many/*\"}", expect_list);
+}
+
+static void who_has_lost_events_behind_initial_values_is_sent_away(void **state)
+{
+    (void)state;
+    lose_events("{\"action\":\"on\",\"eventId\":7,\"path\":\"/ALL@/many/*\",\"options\":{\"initialCallback\":true}}", expect_values);
 }
 
 /* Without memory to keep an event it is the same. */
@@ -617,6 +628,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_subscription_has_no_gap_behind_its_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_several_stores_are_not_overtaken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_has_lost_events_is_sent_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_has_lost_events_behind_initial_values_is_sent_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_no_event_is_lost_in_silence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_that_goes_while_its_list_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_that_goes_takes_its_list_along, set_up, tear_down),

@@ -227,7 +227,8 @@ static void check_all(void)
 /* A turn of writes and searches, some of which may fail. */
 static void write_some(int number)
 {
-    struct store_op *sets[PATHS], *removal, *found;
+    struct store_op *sets[PATHS], *removal, *found, *brief = run(STORE_FIND, "/p/1*", NULL); /* by the loop's own connection */
+    assert_true(brief->status == HAPPN_OK ? brief->count == (acknowledged[1] != 0) : brief->status == HAPPN_E_STORE);
     for (int i = 0; i < PATHS - 1; i++) {
         char path[16];
         char *data = arena_alloc(&fixture.arena, 4000 * (size_t)(i + 1) + 64);
@@ -350,6 +351,8 @@ static void change_indexed(int n)
     static const enum store_kind kinds[INDEXED] = {STORE_SET, STORE_MERGE, STORE_SET, STORE_MERGE};
     struct store_op *ops[INDEXED];
     char data[64];
+    struct store_op *brief = ask("{\"n\":1}"); /* on the loop's own connection, which must not stay where it was */
+    assert_true(brief->status == HAPPN_OK || brief->status == HAPPN_E_STORE || brief->status == HAPPN_E_MEMORY);
     snprintf(data, sizeof data, "{\"n\":%d,\"m\":[%d,%d,3]}", n, n, n + 1);
     for (int i = 0; i < INDEXED; i++) {
         char path[16];
