@@ -1,4 +1,6 @@
 /* Our own client over TLS: whom it trusts is said for each connection. */
+#include <dlfcn.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -76,11 +78,11 @@ static int close_service(void **state)
 }
 
 /* Connects with these options, sets a document when that works, leaves. */
-static happn_status try_options(const char *scheme, const char *options)
+static happn_status try_host(const char *scheme, const char *host, const char *options)
 {
     char text[1000];
     happn_client *client = NULL;
-    int len = snprintf(text, sizeof text, "{\"url\":\"%s://localhost:%d\"%s}", scheme, happn_service_port(service), options);
+    int len = snprintf(text, sizeof text, "{\"url\":\"%s://%s:%d\"%s}", scheme, host, happn_service_port(service), options);
     assert_int_equal(happn_client_connect(runtime, text, (size_t)len, take_status, NULL, &client), HAPPN_OK);
     await();
     happn_status result = status;
@@ -92,6 +94,30 @@ static happn_status try_options(const char *scheme, const char *options)
     happn_client_close(client, take_end, NULL);
     await();
     return result;
+}
+
+static happn_status try_options(const char *scheme, const char *options)
+{
+    return try_host(scheme, "localhost", options);
+}
+
+/* The client's threads find this function first: the server has a name that its certificate does not know. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *port, const struct addrinfo *hints, struct addrinfo **out)
+{
+    int (*usual)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&usual = dlsym(RTLD_NEXT, "getaddrinfo");
+    return usual(node != NULL && strcmp(node, "other.test") == 0 ? "127.0.0.1" : node, port, hints, out);
+}
+
+static void a_certificate_for_somebody_else(void **state)
+{
+    (void)state;
+    char options[200];
+    snprintf(options, sizeof options, ",\"ca\":\"%s/cert.pem\"", folder);
+    assert_int_equal(try_host("wss", "other.test", options), HAPPN_E_CONNECT);
+    assert_non_null(strstr(message, "ost")); /* host, Hostname */
+    assert_int_equal(try_host("wss", "127.0.0.1", options), HAPPN_OK);
+    assert_int_equal(try_host("wss", "other.test", ",\"insecure\":true"), HAPPN_OK);
 }
 
 static void a_certificate_that_is_trusted(void **state)
@@ -127,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_that_is_trusted),
+        cmocka_unit_test(a_certificate_for_somebody_else),
         cmocka_unit_test(a_certificate_that_is_not_trusted),
         cmocka_unit_test(a_client_without_tls_is_told),
         cmocka_unit_test(a_certificate_file_that_is_none),
