@@ -155,8 +155,11 @@ static void finish(struct change *change)
     error.status = status;
     change_drop(change);
     security->changes--;
+    bool others_wait = security->turns != NULL; /* else security may have gone after done */
     done(status, status != HAPPN_OK ? &error : NULL, arg);
-    take_turns(security);
+    if (others_wait) {
+        take_turns(security);
+    }
 }
 
 static void release(struct change *change)
