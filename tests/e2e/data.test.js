@@ -314,9 +314,16 @@ test('mixed kinds of one session keep their order (19)', async () => {
   }
 });
 
-test('13: publish, count, getCreatedBetween', async () => {
+test('13: publish, count, getCreatedBetween, increment, once', async () => {
   const client = await connect('13');
   const events = new Events();
+  const single = new Events();
+  await client.inner.once('/once', { event_type: 'set' }, single.handler);
+  await client.on('/once', {}, events.handler);
+  assert.equal((await client.inner.increment('/once')).value, 1);
+  assert.equal((await client.inner.increment('/once', 'own', -2)).value, -2);
+  same([(await events.next()).data, (await events.next()).data], [{ value: 1, gauge: 'counter' }, { value: -2, gauge: 'own' }]);
+  same([(await single.next()).data, single.items.length], [{ value: 1, gauge: 'counter' }, 0]);
   await client.on('/pub', {}, events.handler);
   const { _meta: published, ...nothing } = await client.inner.publish('/pub', { n: 1 });
   assert.deepEqual([Object.keys(nothing), published.published, published.path, published.status, published.created], [[], true, '/pub', 'ok', undefined]);
