@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "search/key.h"
 #include "search/plan.h"
+#include "store/skip_list.h"
 
 enum {
-    MAX_HEIGHT = 16,
     MOST_SIDE_BY_SIDE = 64,
     MOST_GATHERED = 10000, /* sorted in a few milliseconds */
     MOST_KEYS = 1000,      /* of one document and field: who has more is looked at in each search */
@@ -27,14 +27,14 @@ struct index_entry {
     struct indexed *indexed;
     uint32_t field;
     uint16_t key_len, height;
-    struct index_entry *forward[]; /* behind the tower: the key */
+    void *forward[]; /* the tower; behind it the key */
 };
 
 struct memory_index {
     const struct allocator *allocator;
     struct arena arena; /* the fields */
     struct field *fields;
-    struct index_entry *(*heads)[MAX_HEIGHT];
+    struct skip_list *lists; /* one a field */
     size_t count;
     uint64_t random;
     struct buf keys; /* of the document that is being made: their lengths and texts, one after the other */
@@ -52,8 +52,10 @@ struct place {
     const struct index_entry *entry; /* NULL: before all of this key and path */
 };
 
-static int order(const struct index_entry *entry, const struct place *place)
+static int order(const void *node, const void *wanted)
 {
+    const struct index_entry *entry = node;
+    const struct place *place = wanted;
     int keys = str_compare(key_of(entry), place->key);
     if (keys != 0) {
         return keys;
@@ -65,54 +67,21 @@ static int order(const struct index_entry *entry, const struct place *place)
     return (uintptr_t)entry < (uintptr_t)place->entry ? -1 : entry != place->entry; /* a list may have a key twice */
 }
 
-/* The first entry not before the place; `links` get the pointers that lead there, one a level. */
-static struct index_entry *seek(struct memory_index *index, size_t field, const struct place *place, struct index_entry **links[MAX_HEIGHT])
-{
-    struct index_entry **tower = index->heads[field];
-    for (int level = MAX_HEIGHT - 1; level >= 0; level--) {
-        while (tower[level] != NULL && order(tower[level], place) < 0) {
-            tower = tower[level]->forward;
-        }
-        if (links != NULL) {
-            links[level] = &tower[level];
-        }
-    }
-    return tower[0];
-}
+static const struct skip_list_kind by_key = {offsetof(struct index_entry, forward), order};
 
 static void link_entry(struct memory_index *index, struct index_entry *entry)
 {
-    struct index_entry **links[MAX_HEIGHT];
-    seek(index, entry->field, &(struct place){key_of(entry), entry->indexed->path, entry}, links);
-    for (int level = 0; level < entry->height; level++) {
-        entry->forward[level] = *links[level];
-        *links[level] = entry;
-    }
+    struct place place = {key_of(entry), entry->indexed->path, entry};
+    skip_list_add(&index->lists[entry->field], &by_key, entry, entry->height, &place);
 }
 
 static void unlink_entry(struct memory_index *index, struct index_entry *entry)
 {
-    struct index_entry **links[MAX_HEIGHT];
-    seek(index, entry->field, &(struct place){key_of(entry), entry->indexed->path, entry}, links);
-    for (int level = 0; level < entry->height; level++) {
-        *links[level] = entry->forward[level];
-    }
+    struct place place = {key_of(entry), entry->indexed->path, entry};
+    skip_list_remove(&index->lists[entry->field], &by_key, entry, entry->height, &place);
 }
 
 /* ---- what a document has */
-
-/* Each level is kept by one entry in four. */
-static uint16_t draw_height(struct memory_index *index)
-{
-    index->random ^= index->random << 13;
-    index->random ^= index->random >> 7;
-    index->random ^= index->random << 17;
-    uint16_t height = 1;
-    for (uint64_t bits = index->random; (bits & 3) == 0 && height < MAX_HEIGHT; bits >>= 2) {
-        height++;
-    }
-    return height;
-}
 
 struct key_head {
     uint32_t field;
@@ -196,8 +165,8 @@ static bool are_the_same(const struct memory_index *index, const struct index_en
 
 static struct index_entry *new_entry(struct memory_index *index, const struct key_head *head, struct str key)
 {
-    uint16_t height = draw_height(index);
-    struct index_entry *entry = memory_alloc(index->allocator, sizeof *entry + height * sizeof(struct index_entry *) + key.len);
+    uint16_t height = (uint16_t)skip_list_draw(&index->random);
+    struct index_entry *entry = memory_alloc(index->allocator, sizeof *entry + height * sizeof(void *) + key.len);
     if (entry != NULL) {
         *entry = (struct index_entry){.field = head->field, .key_len = head->len, .height = height};
         memcpy(&entry->forward[height], key.ptr, key.len);
@@ -276,7 +245,7 @@ void memory_index_replace(struct memory_index *index, struct indexed *indexed, s
 
 static struct index_entry *first_of(struct memory_index *index, size_t field, struct str key, struct str path)
 {
-    return seek(index, field, &(struct place){.key = key, .path = path}, NULL);
+    return skip_list_seek(&index->lists[field], &by_key, &(struct place){.key = key, .path = path}, NULL);
 }
 
 static bool has_arrays(void *arg, size_t field)
@@ -422,11 +391,11 @@ static happn_status no_memory(happn_error *error)
 static happn_status read_fields(struct memory_index *index, const struct str *names, size_t count, happn_error *error)
 {
     index->fields = arena_alloc(&index->arena, count * sizeof *index->fields);
-    index->heads = arena_alloc(&index->arena, count * sizeof *index->heads);
-    if (index->fields == NULL || index->heads == NULL) {
+    index->lists = arena_alloc(&index->arena, count * sizeof *index->lists);
+    if (index->fields == NULL || index->lists == NULL) {
         return no_memory(error);
     }
-    memset(index->heads, 0, count * sizeof *index->heads);
+    memset(index->lists, 0, count * sizeof *index->lists);
     for (size_t i = 0; i < count; i++) {
         struct str name = arena_str(&index->arena, names[i]);
         happn_status status = name.ptr != NULL ? field_read(&index->arena, name, &index->fields[i], error) : no_memory(error);

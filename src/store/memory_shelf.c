@@ -21,7 +21,7 @@ struct node {
     char *tag;
     struct removal *doom;
     int height;
-    struct node *forward[]; /* behind the tower: the path */
+    void *forward[]; /* the tower; behind it the path */
 };
 
 static size_t hash_path(struct str path)
@@ -59,38 +59,17 @@ static void grow(struct memory_shelf *shelf)
     shelf->slot_count = count;
 }
 
-/* Each level is kept by one node in four. */
-static int draw_height(struct memory_shelf *shelf)
+static int order(const void *node, const void *path)
 {
-    shelf->random ^= shelf->random << 13;
-    shelf->random ^= shelf->random >> 7;
-    shelf->random ^= shelf->random << 17;
-    int height = 1;
-    for (uint64_t bits = shelf->random; (bits & 3) == 0 && height < MEMORY_MAX_HEIGHT; bits >>= 2) {
-        height++;
-    }
-    return height;
+    return str_compare(((const struct node *)node)->indexed.path, *(const struct str *)path);
 }
 
-/* Fills `links` with the pointers, one a level, that point at or behind the first path not before `path`. */
-static struct node *seek(struct memory_shelf *shelf, struct str path, struct node **links[MEMORY_MAX_HEIGHT])
-{
-    struct node **tower = shelf->heads;
-    for (int level = MEMORY_MAX_HEIGHT - 1; level >= 0; level--) {
-        while (tower[level] != NULL && str_compare(tower[level]->indexed.path, path) < 0) {
-            tower = tower[level]->forward;
-        }
-        if (links != NULL) {
-            links[level] = &tower[level];
-        }
-    }
-    return tower[0];
-}
+static const struct skip_list_kind by_path = {offsetof(struct node, forward), order};
 
 static struct node *insert(struct memory_shelf *shelf, struct str path, size_t hash)
 {
-    int height = draw_height(shelf);
-    size_t tower = (size_t)height * sizeof(struct node *);
+    int height = skip_list_draw(&shelf->random);
+    size_t tower = (size_t)height * sizeof(void *);
     struct node *node = memory_zalloc(shelf->allocator, sizeof *node + tower + path.len);
     if (node == NULL) {
         return NULL;
@@ -100,12 +79,7 @@ static struct node *insert(struct memory_shelf *shelf, struct str path, size_t h
     node->indexed.path = str_make(text, path.len);
     node->hash = hash;
     node->height = height;
-    struct node **links[MEMORY_MAX_HEIGHT];
-    seek(shelf, path, links);
-    for (int level = 0; level < height; level++) {
-        node->forward[level] = *links[level];
-        *links[level] = node;
-    }
+    skip_list_add(&shelf->list, &by_path, node, height, &path);
     if (shelf->count >= shelf->slot_count) {
         grow(shelf);
     }
@@ -128,11 +102,7 @@ static void erase(struct memory_shelf *shelf, struct node *node)
     if (shelf->index != NULL) {
         memory_index_drop(shelf->index, &node->indexed);
     }
-    struct node **links[MEMORY_MAX_HEIGHT];
-    seek(shelf, node->indexed.path, links);
-    for (int level = 0; level < node->height; level++) {
-        *links[level] = node->forward[level];
-    }
+    skip_list_remove(&shelf->list, &by_path, node, node->height, &node->indexed.path);
     *find_slot(shelf, node->indexed.path, node->hash) = node->hash_next;
     shelf->count--;
     shelf->last = NULL;
@@ -365,7 +335,7 @@ void memory_shelf_walk(struct memory_shelf *shelf, const struct shelf_walk *walk
     if (shelf->index != NULL && walk->search != NULL && memory_index_walk(shelf->index, walk, step_indexed, &walking)) {
         return;
     }
-    struct node *node = seek(shelf, walk->from, NULL);
+    struct node *node = skip_list_seek(&shelf->list, &by_path, &walk->from, NULL);
     while (node != NULL && str_starts(node->indexed.path, walk->prefix) && step(&walking, node)) {
         node = node->forward[0];
     }
@@ -409,7 +379,7 @@ happn_status memory_shelf_init(struct memory_shelf *shelf, const struct allocato
 
 void memory_shelf_fini(struct memory_shelf *shelf)
 {
-    for (struct node *node = shelf->heads[0], *next; node != NULL; node = next) {
+    for (struct node *node = shelf->list.heads[0], *next; node != NULL; node = next) {
         next = node->forward[0];
         if (shelf->index != NULL) {
             memory_index_free_entries(shelf->index, &node->indexed);

@@ -3,11 +3,10 @@
 #define HAPPN_STORE_MEMORY_SHELF_H
 
 #include "store/memory_index.h"
+#include "store/skip_list.h"
 
 struct node;
 struct removal;
-
-enum { MEMORY_MAX_HEIGHT = 20 };
 
 struct memory_shelf {
     struct shelf shelf; /* first */
@@ -15,7 +14,7 @@ struct memory_shelf {
     struct memory_index *index; /* NULL: nothing is declared */
     struct node **slots;
     size_t slot_count, count;
-    struct node *heads[MEMORY_MAX_HEIGHT];
+    struct skip_list list;
     uint64_t random;
     struct node *last; /* what was found last, at last_path */
     struct str last_path;
