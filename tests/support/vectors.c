@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "search/value.h"
+#include "security/crypto.h"
 
 struct str vectors_read(const char *name)
 {
@@ -27,6 +28,13 @@ struct str vectors_text(struct arena *arena, struct str object, const char *memb
         fail_msg("no text %s in %.*s", member, (int)object.len, object.ptr);
     }
     return text;
+}
+
+struct str vectors_bytes(struct arena *arena, struct str object, const char *member)
+{
+    struct str bytes = crypto_base64_decode(arena, vectors_text(arena, object, member));
+    assert_true(str_is_set(bytes));
+    return bytes;
 }
 
 bool vectors_same(struct arena *arena, struct str a, struct str b)

@@ -18,6 +18,8 @@ struct str vectors_read(const char *name);
 
 /* A member that must be there and a text. */
 struct str vectors_text(struct arena *arena, struct str object, const char *member);
+/* The same of one that is the base64 of some bytes: those. */
+struct str vectors_bytes(struct arena *arena, struct str object, const char *member);
 
 /* Do both texts mean the same JSON value? The order of members does not count. */
 bool vectors_same(struct arena *arena, struct str a, struct str b);

@@ -202,6 +202,16 @@ static const struct {
 
 enum { WAITS = sizeof waits / sizeof waits[0] };
 
+/* Everything is open, and a call of this kind waits for its answers. */
+static void begin_waiting(void **state, struct peer *peer, size_t wait)
+{
+    open_all(state);
+    use_waiting(waits[wait].body);
+    enter(peer);
+    say(peer, bad);
+    wait_for_visitors(waits[wait].asks);
+}
+
 /* The connections of what is not waited for are closed. */
 static void expect_all_left(void)
 {
@@ -214,11 +224,7 @@ static void what_waits_can_be_killed(void **state)
 {
     for (size_t i = 0; i < WAITS; i++) {
         struct peer peer;
-        open_all(state);
-        use_waiting(waits[i].body);
-        enter(&peer);
-        say(&peer, bad);
-        wait_for_visitors(waits[i].asks);
+        begin_waiting(state, &peer, i);
         expect_silence(&peer);
         assert_true(inspect_kill(scripts, 1));
         expect_error(&peer, "ScriptError");
@@ -236,11 +242,7 @@ static void the_server_stops_while_calls_wait(void **state)
 {
     for (size_t i = 0; i < WAITS; i++) {
         struct peer peer;
-        open_all(state);
-        use_waiting(waits[i].body);
-        enter(&peer);
-        say(&peer, bad);
-        wait_for_visitors(waits[i].asks);
+        begin_waiting(state, &peer, i);
         close_scripts();
         expect_part(read_log(), "closed");
         expect_all_left();
@@ -254,11 +256,7 @@ static void whoever_asked_may_leave(void **state)
 {
     for (size_t i = 0; i < WAITS; i++) {
         struct peer peer;
-        open_all(state);
-        use_waiting(waits[i].body);
-        enter(&peer);
-        say(&peer, bad);
-        wait_for_visitors(waits[i].asks);
+        begin_waiting(state, &peer, i);
         leave(&peer);
         while (scripts->current->task_count != 0) {
             answer_all();

@@ -47,16 +47,21 @@ static void use_waiting(const char *body)
     open_scripts();
 }
 
+static void begin_waiting(void **state, struct peer *peer, const char *body)
+{
+    open_core(state);
+    options.instructions = 100000;
+    use_waiting(body);
+    enter(peer);
+    say(peer, bad);
+    turns(5);
+}
+
 static void what_waits_can_be_killed(void **state)
 {
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         struct peer peer;
-        open_core(state);
-        options.instructions = 100000;
-        use_waiting(waits[i]);
-        enter(&peer);
-        say(&peer, bad);
-        turns(5);
+        begin_waiting(state, &peer, waits[i]);
         expect_silence(&peer);
         assert_true(scripts->current->task_count > 0);
         assert_true(inspect_kill(scripts, 1));
@@ -89,12 +94,7 @@ static void whoever_asked_may_leave(void **state)
 {
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         struct peer peer;
-        open_core(state);
-        options.instructions = 100000;
-        use_waiting(waits[i]);
-        enter(&peer);
-        say(&peer, bad);
-        turns(5);
+        begin_waiting(state, &peer, waits[i]);
         leave(&peer);
         turns(5);
         close_core(state);

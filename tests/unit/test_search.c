@@ -8,25 +8,10 @@
 #include "json/scan.h"
 #include "search/search.h"
 #include "store/memory.h"
+#include "vectors.h"
 
 static struct store_fixture fixture;
 static struct str vectors;
-
-static struct str read_file(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/tests/vectors/%s", HAPPN_SOURCE_DIR, name);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    size_t size = (size_t)ftell(file);
-    rewind(file);
-    char *text = malloc(size);
-    assert_int_equal(fread(text, 1, size, file), size);
-    fclose(file);
-    assert_int_equal(json_check(str_make(text, size), NULL), HAPPN_OK);
-    return str_make(text, size);
-}
 
 /* In the file "@created:/s/07" stands for a document's time, which is its number times a thousand here. */
 static struct str with_times(struct str json)
@@ -440,7 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {ON(memory), ON(sqlite), cmocka_unit_test(texts_compare_by_utf16), cmocka_unit_test(any_number_is_sorted_in_steps),
                                        cmocka_unit_test(one_text_after_another_at_the_same_place)};
-    vectors = read_file("search.json");
+    vectors = vectors_read("search.json");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free((char *)vectors.ptr);
     return failed;

@@ -1,5 +1,6 @@
 /* Keys, signatures, digests and password hashes, by what the original's own libraries made (tests/vectors). */
 #include "vectors.h"
+#include "test_arena.h"
 
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -12,32 +13,9 @@
 #include "security/crypto.h"
 #include "security/password.h"
 
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_fini(&arena);
-    return 0;
-}
-
-static struct str decoded(struct str object, const char *member)
-{
-    struct str bytes = crypto_base64_decode(&arena, vectors_text(&arena, object, member));
-    assert_true(str_is_set(bytes));
-    return bytes;
-}
-
 static struct str hex_of(struct str bytes)
 {
-    char *out = arena_alloc(&arena, bytes.len * 2 + 1);
+    char *out = arena_alloc(&test_arena, bytes.len * 2 + 1);
     for (size_t i = 0; i < bytes.len; i++) {
         sprintf(out + 2 * i, "%02x", (unsigned char)bytes.ptr[i]);
     }
@@ -57,8 +35,8 @@ static void base64_of_every_length(void **state)
         crypto_add_base64(&common, plain);
         crypto_add_base64url(&url, plain);
         assert_int_equal(common.len, (len + 2) / 3 * 4);
-        assert_true(str_equal(crypto_base64_decode(&arena, buf_str(&common)), plain) || len == 0);
-        assert_true(str_equal(crypto_base64_decode(&arena, buf_str(&url)), plain) || len == 0);
+        assert_true(str_equal(crypto_base64_decode(&test_arena, buf_str(&common)), plain) || len == 0);
+        assert_true(str_equal(crypto_base64_decode(&test_arena, buf_str(&url)), plain) || len == 0);
         assert_false(str_has(buf_str(&url), '='));
         buf_fini(&common);
         buf_fini(&url);
@@ -70,23 +48,23 @@ static void what_is_no_base64(void **state)
     (void)state;
     static const char *const wrong[] = {"A", "AB C", "AB\nC", "AB", "ABCDE", "AB==CD==", "AB.C", "\xc3\xa9", "ABC*"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        bool refused = !str_is_set(crypto_base64_decode(&arena, str_of(wrong[i])));
+        bool refused = !str_is_set(crypto_base64_decode(&test_arena, str_of(wrong[i])));
         if (!refused) {
             fail_msg("%s was taken for base64", wrong[i]);
         }
     }
-    assert_true(str_equal(crypto_base64_decode(&arena, STR_LIT("AA")), str_make("\0", 1)));
+    assert_true(str_equal(crypto_base64_decode(&test_arena, STR_LIT("AA")), str_make("\0", 1)));
 }
 
 /* The url alphabet is the only one a token may be written in: one token, one text. */
 static void base64url_is_strict(void **state)
 {
     (void)state;
-    assert_true(str_is_set(crypto_base64url_decode(&arena, STR_LIT("-_-_"))));
-    assert_false(str_is_set(crypto_base64url_decode(&arena, STR_LIT("+_-_"))));
-    assert_false(str_is_set(crypto_base64url_decode(&arena, STR_LIT("-/-_"))));
-    assert_false(str_is_set(crypto_base64url_decode(&arena, STR_LIT("AA=="))));
-    assert_true(str_is_set(crypto_base64url_decode(&arena, STR_LIT("AA"))));
+    assert_true(str_is_set(crypto_base64url_decode(&test_arena, STR_LIT("-_-_"))));
+    assert_false(str_is_set(crypto_base64url_decode(&test_arena, STR_LIT("+_-_"))));
+    assert_false(str_is_set(crypto_base64url_decode(&test_arena, STR_LIT("-/-_"))));
+    assert_false(str_is_set(crypto_base64url_decode(&test_arena, STR_LIT("AA=="))));
+    assert_true(str_is_set(crypto_base64url_decode(&test_arena, STR_LIT("AA"))));
 }
 
 static void permission_set_keys(void **state)
@@ -98,7 +76,7 @@ static void permission_set_keys(void **state)
         struct str names[8];
         size_t count = 0;
         for (struct json_iter group = json_iter(json_get(it.value, "groups")); json_next(&group); count++) {
-            names[count] = json_string(&arena, group.value);
+            names[count] = json_string(&test_arena, group.value);
         }
         for (size_t i = 0; i < count; i++) { /* in the order of JavaScript's sort */
             for (size_t j = i + 1; j < count; j++) {
@@ -119,7 +97,7 @@ static void permission_set_keys(void **state)
         unsigned char digest[SHA1_BYTES];
         assert_true(crypto_sha1(buf_str(&text), digest));
         crypto_add_base64(&key, str_make((char *)digest, sizeof digest));
-        assert_true(str_equal(buf_str(&key), vectors_text(&arena, it.value, "permissionSetKey")));
+        assert_true(str_equal(buf_str(&key), vectors_text(&test_arena, it.value, "permissionSetKey")));
         buf_fini(&text);
         buf_fini(&key);
     }
@@ -134,8 +112,8 @@ static void points(void **state)
     struct str file = vectors_read("keys.json");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(file, "vectors")); json_next(&it); checked++) {
-        assert_true(str_equal(hex_of(decoded(it.value, "publicKey_base64")), vectors_text(&arena, it.value, "publicKey_hex_compressed")));
-        assert_true(str_equal(hex_of(decoded(it.value, "privateKey_base64")), vectors_text(&arena, it.value, "privateKey_hex")));
+        assert_true(str_equal(hex_of(vectors_bytes(&test_arena, it.value, "publicKey_base64")), vectors_text(&test_arena, it.value, "publicKey_hex_compressed")));
+        assert_true(str_equal(hex_of(vectors_bytes(&test_arena, it.value, "privateKey_base64")), vectors_text(&test_arena, it.value, "privateKey_hex")));
     }
     assert_int_equal(checked, 4);
     free((char *)file.ptr);
@@ -147,10 +125,10 @@ static void ecdsa(void **state)
     struct str file = vectors_read("ecdsa.json"), keys = json_get(file, "keys");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(file, "vectors")); json_next(&it); checked++) {
-        bool is_server = str_is(vectors_text(&arena, it.value, "signer"), "server");
-        struct str key = vectors_text(&arena, json_get(keys, is_server ? "server" : "client"), "publicKey");
-        struct str other = vectors_text(&arena, json_get(keys, is_server ? "client" : "server"), "publicKey");
-        struct str nonce = decoded(it.value, "nonce_base64"), signature = decoded(it.value, "signature_base64");
+        bool is_server = str_is(vectors_text(&test_arena, it.value, "signer"), "server");
+        struct str key = vectors_text(&test_arena, json_get(keys, is_server ? "server" : "client"), "publicKey");
+        struct str other = vectors_text(&test_arena, json_get(keys, is_server ? "client" : "server"), "publicKey");
+        struct str nonce = vectors_bytes(&test_arena, it.value, "nonce_base64"), signature = vectors_bytes(&test_arena, it.value, "signature_base64");
         assert_int_equal(crypto_verify_nonce(key, nonce, signature), json_true(json_get(it.value, "verifies")));
         assert_false(crypto_verify_nonce(other, nonce, signature));
     }
@@ -163,13 +141,13 @@ static void ecdsa_refused(void **state)
 {
     (void)state;
     struct str file = vectors_read("ecdsa.json");
-    struct str key = vectors_text(&arena, json_get(json_get(file, "keys"), "server"), "publicKey");
+    struct str key = vectors_text(&test_arena, json_get(json_get(file, "keys"), "server"), "publicKey");
     struct json_iter first = json_iter(json_get(file, "vectors"));
     assert_true(json_next(&first));
-    struct str nonce = decoded(first.value, "nonce_base64");
+    struct str nonce = vectors_bytes(&test_arena, first.value, "nonce_base64");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(file, "negative")); json_next(&it); checked++) {
-        struct str signature = crypto_base64_decode(&arena, vectors_text(&arena, it.value, "signature_base64"));
+        struct str signature = crypto_base64_decode(&test_arena, vectors_text(&test_arena, it.value, "signature_base64"));
         assert_int_equal(crypto_verify_nonce(key, nonce, signature), json_true(json_get(it.value, "verifies")));
     }
     assert_int_equal(checked, 5);
@@ -199,10 +177,10 @@ static void rsa(void **state)
 {
     (void)state;
     struct str file = vectors_read("rsa-digest-13.json");
-    struct str key = vectors_text(&arena, json_get(file, "keyPair"), "publicKey");
+    struct str key = vectors_text(&test_arena, json_get(file, "keyPair"), "publicKey");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(file, "vectors")); json_next(&it); checked++) {
-        every_bit_of_a_signature_counts(key, decoded(it.value, "nonce_base64"), decoded(it.value, "signature_base64"));
+        every_bit_of_a_signature_counts(key, vectors_bytes(&test_arena, it.value, "nonce_base64"), vectors_bytes(&test_arena, it.value, "signature_base64"));
     }
     assert_int_equal(checked, 2);
     free((char *)file.ptr);
@@ -212,10 +190,10 @@ static void altered_ecdsa(void **state)
 {
     (void)state;
     struct str file = vectors_read("ecdsa.json");
-    struct str key = vectors_text(&arena, json_get(json_get(file, "keys"), "server"), "publicKey");
+    struct str key = vectors_text(&test_arena, json_get(json_get(file, "keys"), "server"), "publicKey");
     struct json_iter first = json_iter(json_get(file, "vectors"));
     assert_true(json_next(&first));
-    every_bit_of_a_signature_counts(key, decoded(first.value, "nonce_base64"), decoded(first.value, "signature_base64"));
+    every_bit_of_a_signature_counts(key, vectors_bytes(&test_arena, first.value, "nonce_base64"), vectors_bytes(&test_arena, first.value, "signature_base64"));
     free((char *)file.ptr);
 }
 
@@ -240,8 +218,8 @@ static void a_new_key_pair(void **state)
     buf_init(&secret, NULL, 200);
     buf_init(&public, NULL, 200);
     assert_true(crypto_make_key_pair(&secret, &public));
-    assert_int_equal(crypto_base64_decode(&arena, buf_str(&secret)).len, 32);
-    struct str point = crypto_base64_decode(&arena, buf_str(&public));
+    assert_int_equal(crypto_base64_decode(&test_arena, buf_str(&secret)).len, 32);
+    struct str point = crypto_base64_decode(&test_arena, buf_str(&public));
     assert_int_equal(point.len, 33);
     assert_true(point.ptr[0] == 2 || point.ptr[0] == 3);
     buf_fini(&secret);
@@ -265,7 +243,7 @@ static void stored_by_the_original(void **state)
     struct str file = vectors_read("password-hash.json");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(file, "vectors")); json_next(&it); checked++) {
-        struct str password = vectors_text(&arena, it.value, "password"), hash = vectors_text(&arena, it.value, "hash");
+        struct str password = vectors_text(&test_arena, it.value, "password"), hash = vectors_text(&test_arena, it.value, "hash");
         bool is_weak;
         assert_true(password_fits(password, hash, 210000, &is_weak));
         assert_true(is_weak);
@@ -460,5 +438,5 @@ int main(void)
         cmocka_unit_test(a_key_with_a_password_makes_nobody_ask_for_it),
         cmocka_unit_test(keys_that_cost_much_or_are_no_rsa_are_not_tried),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, open_test_arena, close_test_arena);
 }

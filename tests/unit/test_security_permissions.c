@@ -1,24 +1,9 @@
 /* Who may do what: the recommended column of tests/vectors/permissions.json, from the documents a store has; what changes, limits, words. */
 #include "vectors.h"
+#include "test_arena.h"
 
 #include "base/buf.h"
 #include "security/rights.h"
-
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_fini(&arena);
-    return 0;
-}
 
 /* --- documents as happn-3 stores them */
 
@@ -46,7 +31,7 @@ static void put_rule(struct directory *directory, const char *owner, struct str 
 static void put_words(struct directory *directory, const char *owner, struct str path, struct str words, bool authorized)
 {
     for (struct json_iter it = json_iter(words); str_is_set(words) && json_next(&it);) {
-        put_rule(directory, owner, json_string(&arena, it.value), path, authorized);
+        put_rule(directory, owner, json_string(&test_arena, it.value), path, authorized);
     }
 }
 
@@ -68,8 +53,8 @@ static void put_format(struct directory *directory, struct str data, const char 
 /* One set of the vectors: a user in groups G0, G1, ... */
 static struct user *load(struct directory *directory, struct str set)
 {
-    struct str name = vectors_text(&arena, set, "username"), custom = json_get(set, "custom_data");
-    const char *user = arena_str(&arena, name).ptr;
+    struct str name = vectors_text(&test_arena, set, "username"), custom = json_get(set, "custom_data");
+    const char *user = arena_str(&test_arena, name).ptr;
     char record[512], group[16], owner[80];
     snprintf(record, sizeof record, "{\"username\":\"%s\",\"custom_data\":%.*s}", user, str_is_set(custom) ? (int)custom.len : 2,
              str_is_set(custom) ? custom.ptr : "{}");
@@ -95,11 +80,11 @@ static unsigned question(struct str action, struct str asked, struct str *path)
     }
     const char *query = memchr(asked.ptr, '?', asked.len);
     size_t len = query != NULL ? (size_t)(query - asked.ptr) : asked.len;
-    char *text = arena_alloc(&arena, len + 7);
+    char *text = arena_alloc(&test_arena, len + 7);
     memcpy(text, "/@HTTP", 6);
     memcpy(text + 6, asked.ptr, len);
     *path = str_make(text, len + 6);
-    return may_of_method(arena_str(&arena, str_skip(action, 5)).ptr);
+    return may_of_method(arena_str(&test_arena, str_skip(action, 5)).ptr);
 }
 
 static int check_rows(struct permission_set *rights, struct str set)
@@ -107,11 +92,11 @@ static int check_rows(struct permission_set *rights, struct str set)
     struct str id = json_get(set, "id");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(set, "rows")); json_next(&it);) {
-        struct str wanted = vectors_text(&arena, it.value, "recommended"), path, asked = vectors_text(&arena, it.value, "path");
+        struct str wanted = vectors_text(&test_arena, it.value, "recommended"), path, asked = vectors_text(&test_arena, it.value, "path");
         if (str_starts(wanted, STR_LIT("rejected"))) {
             continue; /* by the path's own rules */
         }
-        unsigned may = question(vectors_text(&arena, it.value, "action"), asked, &path);
+        unsigned may = question(vectors_text(&test_arena, it.value, "action"), asked, &path);
         bool allowed = str_is(wanted, "allowed");
         assert_int_not_equal(may, 0);
         for (int again = 0; again < 2; again++) { /* the second answer comes from memory */
@@ -265,5 +250,5 @@ int main(void)
         cmocka_unit_test(words),               cmocka_unit_test(many_paths),       cmocka_unit_test(nul_in_a_path),
         cmocka_unit_test(sets_are_their_own),  cmocka_unit_test(groups_that_do_not_exist),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, open_test_arena, close_test_arena);
 }

@@ -1,32 +1,10 @@
 /* Signing a nonce with the keys that the original's own libraries made (tests/vectors), and with those that are none. */
 #include "vectors.h"
+#include "test_arena.h"
 
 #include "base/id.h"
 #include "security/crypto.h"
 #include "security/signing.h"
-
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_fini(&arena);
-    return 0;
-}
-
-static struct str decoded(struct str object, const char *member)
-{
-    struct str bytes = crypto_base64_decode(&arena, vectors_text(&arena, object, member));
-    assert_true(str_is_set(bytes));
-    return bytes;
-}
 
 static void signs_what_the_owner_is_known_by(struct str private_key, struct str public_key)
 {
@@ -38,7 +16,7 @@ static void signs_what_the_owner_is_known_by(struct str private_key, struct str 
         struct str bytes = str_make((char *)nonce, sizeof nonce);
         buf_clear(&out);
         assert_true(signing_sign_nonce(private_key, bytes, &out));
-        struct str signature = crypto_base64_decode(&arena, buf_str(&out));
+        struct str signature = crypto_base64_decode(&test_arena, buf_str(&out));
         assert_true(str_is_set(signature) && crypto_verify_nonce(public_key, bytes, signature));
         nonce[i] ^= 1;
         assert_false(crypto_verify_nonce(public_key, bytes, signature));
@@ -55,7 +33,7 @@ static void points(void **state)
     struct str file = vectors_read("keys.json");
     int checked = 0;
     for (struct json_iter it = json_iter(json_get(file, "vectors")); json_next(&it); checked++) {
-        signs_what_the_owner_is_known_by(vectors_text(&arena, it.value, "privateKey_base64"), vectors_text(&arena, it.value, "publicKey_base64"));
+        signs_what_the_owner_is_known_by(vectors_text(&test_arena, it.value, "privateKey_base64"), vectors_text(&test_arena, it.value, "publicKey_base64"));
     }
     assert_int_equal(checked, 4);
     free((char *)file.ptr);
@@ -66,15 +44,15 @@ static void rsa(void **state)
 {
     (void)state;
     struct str file = vectors_read("rsa-digest-13.json"), pair = json_get(file, "keyPair");
-    struct str key = vectors_text(&arena, pair, "privateKey");
+    struct str key = vectors_text(&test_arena, pair, "privateKey");
     struct buf out;
     int checked = 0;
     buf_init(&out, NULL, 10000);
-    signs_what_the_owner_is_known_by(key, vectors_text(&arena, pair, "publicKey"));
+    signs_what_the_owner_is_known_by(key, vectors_text(&test_arena, pair, "publicKey"));
     for (struct json_iter it = json_iter(json_get(file, "vectors")); json_next(&it); checked++) {
         buf_clear(&out);
-        assert_true(signing_sign_nonce(key, decoded(it.value, "nonce_base64"), &out));
-        assert_true(str_equal(buf_str(&out), vectors_text(&arena, it.value, "signature_base64")));
+        assert_true(signing_sign_nonce(key, vectors_bytes(&test_arena, it.value, "nonce_base64"), &out));
+        assert_true(str_equal(buf_str(&out), vectors_text(&test_arena, it.value, "signature_base64")));
     }
     assert_int_equal(checked, 2);
     buf_fini(&out);
@@ -106,5 +84,5 @@ static void what_is_no_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(points), cmocka_unit_test(rsa), cmocka_unit_test(what_is_no_key)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, open_test_arena, close_test_arena);
 }
