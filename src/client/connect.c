@@ -121,10 +121,9 @@ static bool complain(happn_error *error, const char *name, const char *what)
     return false;
 }
 
-/* What is named, by the types of the table. Null is as good as not there. */
-static bool check_types(struct str text, struct json_member *members, happn_error *error)
+static bool check_names(struct str object, happn_error *error)
 {
-    struct json_iter it = json_iter(text);
+    struct json_iter it = json_iter(object);
     while (json_next(&it)) {
         size_t i = 0;
         while (i < OPTIONS && !json_text_is(it.key, str_of(known[i].name))) {
@@ -134,6 +133,15 @@ static bool check_types(struct str text, struct json_member *members, happn_erro
             error_set(error, HAPPN_E_ARGUMENT, "there is no option %.*s", (int)(it.key.len < 60 ? it.key.len : 60), it.key.ptr);
             return false;
         }
+    }
+    return true;
+}
+
+/* What is named, by the types of the table. Null is as good as not there. */
+static bool check_types(struct str text, struct json_member *members, happn_error *error)
+{
+    if (!check_names(text, error)) {
+        return false;
     }
     for (size_t i = 0; i < OPTIONS; i++) {
         if (str_is_set(members[i].value) && json_type_of(members[i].value) == JSON_NULL) {
@@ -194,6 +202,9 @@ static bool read_pooled(struct arena *arena, struct str item, struct connect_pla
     }
     if (json_type_of(item) != JSON_OBJECT) {
         return complain(error, "pool", "a list of servers, each like \"ws://host:55000\" or {\"host\", \"port\"}");
+    }
+    if (!check_names(item, error)) {
+        return false;
     }
     for (size_t i = 0; i < sizeof which / sizeof which[0]; i++) {
         members[which[i]].value = json_get(item, known[which[i]].name);

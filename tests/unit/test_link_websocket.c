@@ -350,6 +350,7 @@ static void options_are_checked(void **state)
         {"{\"pool\":[5]}", HAPPN_E_ARGUMENT, "the option pool must be a list of servers, each like"},
         {"{\"pool\":[\"a\"]}", HAPPN_E_ARGUMENT, "the option pool must be a list of servers, each like"},
         {"{\"pool\":[{\"port\":\"a\"}]}", HAPPN_E_ARGUMENT, "the option port must be a number"},
+        {"{\"pool\":[{\"hst\":\"a\"}]}", HAPPN_E_ARGUMENT, "there is no option hst"},
         {"{\"pool\":[\"ws://a\"],\"poolType\":2}", HAPPN_E_ARGUMENT, "the option poolType must be a whole number from 0 to 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
