@@ -4,9 +4,8 @@
 
 int command_export(int argc, char **argv)
 {
-    struct transfer transfer = {.name = "export"};
-    int code = transfer_options(
-        &transfer, argc, argv,
+    return transfer_run(
+        "export", happn_export, argc, argv,
         "usage: happn export --db DB [OPTIONS] FILE\n"
         "\n"
         "Writes documents as JSON lines, in the order of their paths; - is standard output. A server may go on writing:\n"
@@ -17,11 +16,4 @@ int command_export(int argc, char **argv)
         "  --force          over a file that is there already\n"
         "  --json           the report as JSON\n"
         "  --quiet          no progress, no report");
-    if (code >= 0) {
-        return code;
-    }
-    happn_error error = {.status = HAPPN_OK};
-    happn_transfer_report report;
-    happn_status status = happn_export(&transfer.options, transfer.file, &report, &error);
-    return transfer_end(&transfer, status, &report, &error);
 }

@@ -4,9 +4,8 @@
 
 int command_import(int argc, char **argv)
 {
-    struct transfer transfer = {.name = "import"};
-    int code = transfer_options(
-        &transfer, argc, argv,
+    return transfer_run(
+        "import", happn_import, argc, argv,
         "usage: happn import --db DB [OPTIONS] FILE\n"
         "\n"
         "Reads documents into a database: a file of happn-3 (6, 8 or 13) or of happn export; - is standard input.\n"
@@ -20,11 +19,4 @@ int command_import(int argc, char **argv)
         "  --quiet          no progress, no report\n"
         "\n"
         "Exit codes: 0 all is in, 3 some lines were rejected, 1 it failed, 2 the command line is wrong.");
-    if (code >= 0) {
-        return code;
-    }
-    happn_error error = {.status = HAPPN_OK};
-    happn_transfer_report report;
-    happn_status status = happn_import(&transfer.options, transfer.file, &report, &error);
-    return transfer_end(&transfer, status, &report, &error);
 }

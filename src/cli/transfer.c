@@ -1,6 +1,7 @@
 #include "cli/transfer.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,15 @@
 #include "cli/commands.h"
 
 enum { SHOWN = 10 };
+
+struct transfer {
+    happn_transfer_options options;
+    const char *name;     /* of the command */
+    const char *file;     /* to read from, or to write */
+    FILE *rejects;
+    int as_json, is_quiet;
+    unsigned printed;     /* rejected lines that were shown */
+};
 
 static void show_progress(const happn_transfer_report *report, void *arg)
 {
@@ -45,7 +55,8 @@ static int usage(const struct transfer *transfer, const char *text)
     return EXIT_USAGE;
 }
 
-int transfer_options(struct transfer *transfer, int argc, char **argv, const char *help)
+/* Reads the command line. -1: go on; otherwise an exit code. */
+static int read_options(struct transfer *transfer, int argc, char **argv, const char *help)
 {
     static const struct option options[] = {
         {"db", required_argument, NULL, 'd'},   {"path", required_argument, NULL, 'p'}, {"rejects", required_argument, NULL, 'r'},
@@ -138,7 +149,8 @@ static void print_report(const struct transfer *transfer, const happn_transfer_r
     }
 }
 
-int transfer_end(struct transfer *transfer, happn_status status, const happn_transfer_report *report, const happn_error *error)
+/* Prints the report, or why there is none. */
+static int end(struct transfer *transfer, happn_status status, const happn_transfer_report *report, const happn_error *error)
 {
     if (!transfer->is_quiet && isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
@@ -152,4 +164,17 @@ int transfer_end(struct transfer *transfer, happn_status status, const happn_tra
     }
     print_report(transfer, report);
     return report->rejected != 0 ? EXIT_REJECTS : EXIT_DONE;
+}
+
+int transfer_run(const char *name, transfer_fn carry_out, int argc, char **argv, const char *help)
+{
+    struct transfer transfer = {.name = name};
+    int code = read_options(&transfer, argc, argv, help);
+    if (code >= 0) {
+        return code;
+    }
+    happn_error error = {.status = HAPPN_OK};
+    happn_transfer_report report;
+    happn_status status = carry_out(&transfer.options, transfer.file, &report, &error);
+    return end(&transfer, status, &report, &error);
 }

@@ -14,14 +14,7 @@ static void administered(const happn_error *error, struct str result, void *arg)
         core_fail(request, error->status, NULL, error->code != 0 ? error->code : code, error->message);
         return;
     }
-    struct str data = arena_str(&request->arena, result);
-    if (data.ptr == NULL) {
-        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
-        return;
-    }
-    request->reply.kind = REPLY_DATA;
-    request->reply.data = data;
-    core_reply(request);
+    core_reply_text(request, result);
 }
 
 static bool is_administrator(const struct session *session)

@@ -17,15 +17,8 @@
 
 static void reply_text(struct request *request, struct buf *text)
 {
-    struct str data = text->status == HAPPN_OK ? arena_str(&request->arena, buf_str(text)) : STR_NONE;
+    core_reply_text(request, text->status == HAPPN_OK ? buf_str(text) : STR_NONE);
     buf_fini(text);
-    if (data.ptr == NULL) {
-        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
-        return;
-    }
-    request->reply.kind = REPLY_DATA;
-    request->reply.data = data;
-    core_reply(request);
 }
 
 static void remember_info(struct session *session, struct str info)

@@ -122,6 +122,8 @@ void core_answer(struct request *request);
 void core_end(struct request *request);
 /* Both. */
 void core_reply(struct request *request);
+/* With a copy of this JSON text; without a pointer it is one that there was no memory for. */
+void core_reply_text(struct request *request, struct str text);
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message);
 
 /* method "*" stands for all, path may end in `*`; both are copied. */

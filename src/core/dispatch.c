@@ -474,6 +474,18 @@ void core_reply(struct request *request)
     }
 }
 
+void core_reply_text(struct request *request, struct str text)
+{
+    struct str data = text.ptr != NULL ? arena_str(&request->arena, text) : STR_NONE;
+    if (data.ptr == NULL) {
+        core_fail(request, HAPPN_E_MEMORY, NULL, 500, happn_status_text(HAPPN_E_MEMORY));
+        return;
+    }
+    request->reply.kind = REPLY_DATA;
+    request->reply.data = data;
+    core_reply(request);
+}
+
 void core_fail(struct request *request, happn_status status, const char *name, int code, const char *message)
 {
     error_set(&request->error, status, "%s", message);

@@ -22,13 +22,7 @@ static void copy_text(lua_State *L, int table, const char *field, const char *fa
 
 static void push_fields(lua_State *L, int from)
 {
-    lua_newtable(L);
-    lua_pushnil(L);
-    while (lua_next(L, from) != 0) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, -4);
-    }
+    vm_copy_table(L, from);
     static const char *const own[] = {"name", "message", "code"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         lua_pushnil(L);

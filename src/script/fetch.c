@@ -202,18 +202,14 @@ static void begin_options(lua_State *L, int options)
 {
     luaL_checkstring(L, 1);
     lua_settop(L, options);
-    lua_newtable(L);
-    int table = lua_gettop(L);
-    if (!lua_isnil(L, options)) {
+    if (lua_isnil(L, options)) {
+        lua_newtable(L);
+    } else {
         luaL_checktype(L, options, LUA_TTABLE);
-        for (lua_pushnil(L); lua_next(L, options) != 0;) {
-            lua_pushvalue(L, -2);
-            lua_insert(L, -2);
-            lua_rawset(L, table);
-        }
+        vm_copy_table(L, options);
     }
     lua_pushvalue(L, 1);
-    lua_setfield(L, table, "url");
+    lua_setfield(L, -2, "url");
 }
 
 /* get(url, options) */

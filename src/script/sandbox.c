@@ -166,18 +166,6 @@ static void remove_field(lua_State *L, const char *name)
     lua_setfield(L, -2, name);
 }
 
-static void copy_table(lua_State *L, int from)
-{
-    from = lua_absindex(L, from);
-    lua_newtable(L);
-    lua_pushnil(L);
-    while (lua_next(L, from) != 0) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, -4);
-    }
-}
-
 static void pick(lua_State *L, const char *const *names)
 {
     int from = lua_gettop(L);
@@ -212,7 +200,7 @@ static void install_string(lua_State *L)
     pattern_add(L);
     lua_pushliteral(L, ""); /* methods of texts, locked: getmetatable("") tells nothing */
     lua_getmetatable(L, -1);
-    copy_table(L, -3);
+    vm_copy_table(L, -3);
     lua_setfield(L, -2, "__index");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
@@ -345,14 +333,14 @@ static int traceback(lua_State *L)
 void sandbox_push_environment(lua_State *L, struct script *script)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &base_key);
-    copy_table(L, -1);
+    vm_copy_table(L, -1);
     lua_remove(L, -2);
     int environment = lua_gettop(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &libraries_key);
     lua_pushnil(L);
     while (lua_next(L, environment + 1) != 0) {
         lua_pushvalue(L, -2);
-        copy_table(L, -2);
+        vm_copy_table(L, -2);
         lua_rawset(L, environment);
         lua_pop(L, 1);
     }

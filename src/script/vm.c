@@ -104,6 +104,17 @@ static void *allocate(void *context, void *ptr, size_t old_size, size_t size)
     return block;
 }
 
+void vm_copy_table(lua_State *L, int from)
+{
+    from = lua_absindex(L, from);
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, from) != 0;) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+}
+
 const char *vm_push_given(lua_State *L, struct str text)
 {
     vm_of(L)->is_given = true;

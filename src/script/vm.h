@@ -82,6 +82,8 @@ struct budget vm_leave(struct vm *vm);
 void vm_renew(struct vm *vm, struct budget budget);
 /* From now on this thread's instructions count. Returns whose did. */
 lua_State *vm_switch(struct vm *vm, lua_State *thread);
+/* Pushes a new table with the fields of the one at this index. */
+void vm_copy_table(lua_State *L, int from);
 /* Pushes a text that came from outside: the limit of those that scripts make is not for it. */
 const char *vm_push_given(lua_State *L, struct str text);
 

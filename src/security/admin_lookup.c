@@ -267,6 +267,15 @@ static bool take_permission(struct admin_call *call, struct str *group, struct s
     return check_part(call, *table, "the table's name", true);
 }
 
+/* The table's permissions but this one; false: it is not among them. */
+static bool gather_others(struct admin_call *call, struct str group, struct str table, struct str permission, struct buf *list)
+{
+    buf_init(list, call->security->allocator, 1 << 20);
+    struct gathering gathering = {.call = call, .table = table, .unwanted = permission, .out = list};
+    lookup_each_grant(call->security->lookup, group, gather, &gathering);
+    return gathering.left_out;
+}
+
 void admin_upsert_lookup_permission(struct admin_call *call)
 {
     struct str group, permission, table;
@@ -274,9 +283,7 @@ void admin_upsert_lookup_permission(struct admin_call *call)
         return;
     }
     struct buf list;
-    buf_init(&list, call->security->allocator, 1 << 20);
-    struct gathering gathering = {.call = call, .table = table, .unwanted = permission, .out = &list};
-    lookup_each_grant(call->security->lookup, group, gather, &gathering);
+    (void)gather_others(call, group, table, permission, &list);
     buf_add_text(&list, list.len != 0 ? "," : "");
     buf_add_str(&list, permission);
     store_list(call, group, table, &list);
@@ -289,10 +296,7 @@ void admin_remove_lookup_permission(struct admin_call *call)
         return;
     }
     struct buf list;
-    buf_init(&list, call->security->allocator, 1 << 20);
-    struct gathering gathering = {.call = call, .table = table, .unwanted = permission, .out = &list};
-    lookup_each_grant(call->security->lookup, group, gather, &gathering);
-    if (!gathering.left_out) { /* there was none */
+    if (!gather_others(call, group, table, permission, &list)) { /* there was none */
         buf_fini(&list);
         buf_add_lit(&call->result, "{}");
         admin_reply(call);

@@ -99,11 +99,16 @@ static int guest_publish(lua_State *L)
     return set(L, "{\"noStore\":true}", push_nothing);
 }
 
+static int push_number(lua_State *L, lua_KContext context, const char *member)
+{
+    lua_pushinteger(L, json_int(json_get(buf_str(&testing_answered(L, context)->data), member), 0));
+    return 1;
+}
+
 static int push_removed(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
-    lua_pushinteger(L, json_int(json_get(buf_str(&testing_answered(L, context)->data), "removed"), 0));
-    return 1;
+    return push_number(L, context, "removed");
 }
 
 static int guest_remove(lua_State *L)
@@ -117,8 +122,7 @@ static int guest_remove(lua_State *L)
 static int push_count(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
-    lua_pushinteger(L, json_int(json_get(buf_str(&testing_answered(L, context)->data), "value"), 0));
-    return 1;
+    return push_number(L, context, "value");
 }
 
 static int guest_count(lua_State *L)
