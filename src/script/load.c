@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/nearest.h"
@@ -258,31 +259,61 @@ static void read_config(lua_State *L, struct script *script, int table)
 
 /* -- the table -- */
 
-static const char *unknown_key(lua_State *L, const char *key, const char *const *known, size_t count)
+enum { MOST_UNKNOWN = 16 };
+
+static const char *const known_keys[] = {"name", "actions", "paths", "config", "inbound", "outbound", "routes", "start", "stop",
+                                         "save", "restore", "phase", "scope", "on_session", "on_security", "login"};
+
+/* A known one, or a route. */
+static bool is_known_key(const char *key, size_t len)
 {
-    const char *best = NULL;
-    for (size_t i = 0; i < count; i++) {
-        nearest_offer(key, known[i], &best);
+    bool is_known = route_is_key(str_make(key, len));
+    for (size_t i = 0; i < sizeof known_keys / sizeof known_keys[0]; i++) {
+        is_known = is_known || strcmp(known_keys[i], key) == 0;
     }
-    return best != NULL ? lua_pushfstring(L, "unknown key \"%s\"; did you mean %s?", key, best) : lua_pushfstring(L, "unknown key \"%s\"", key);
+    return is_known;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* All of them, in their order: a table's own is another one each time. */
+static void refuse_keys(lua_State *L, struct script *script, const char **keys, size_t count)
+{
+    luaL_Buffer text;
+    qsort(keys, count, sizeof *keys, compare_keys);
+    luaL_buffinit(L, &text);
+    for (size_t i = 0; i < count; i++) {
+        const char *best = NULL;
+        for (size_t k = 0; k < sizeof known_keys / sizeof known_keys[0]; k++) {
+            nearest_offer(keys[i], known_keys[k], &best);
+        }
+        lua_pushfstring(L, best != NULL ? "%sunknown key \"%s\"; did you mean %s?" : "%sunknown key \"%s\"", i != 0 ? " " : "", keys[i], best);
+        luaL_addvalue(&text);
+        luaL_addstring(&text, best == NULL && i + 1 < count ? "." : "");
+    }
+    luaL_pushresult(&text);
+    refuse(L, script, lua_tostring(L, -1));
 }
 
 static void check_keys(lua_State *L, struct script *script, int table)
 {
-    static const char *const known[] = {"name", "actions", "paths", "config", "inbound", "outbound", "routes", "start", "stop",
-                                        "save", "restore", "phase", "scope", "on_session", "on_security", "login"};
-    lua_pushnil(L);
-    while (lua_next(L, table) != 0) {
+    const char *unknown[MOST_UNKNOWN];
+    size_t count = 0;
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
         size_t len = 0;
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
-        bool is_known = key != NULL && route_is_key(str_make(key, len));
-        for (size_t i = 0; key != NULL && i < sizeof known / sizeof known[0]; i++) {
-            is_known = is_known || strcmp(known[i], key) == 0;
+        if (key == NULL) {
+            refuse(L, script, "the keys of the table must be texts");
         }
-        if (!is_known) {
-            refuse(L, script, key != NULL ? unknown_key(L, key, known, sizeof known / sizeof known[0]) : "the keys of the table must be texts");
+        if (!is_known_key(key, len) && count < MOST_UNKNOWN) {
+            unknown[count++] = key; /* the table keeps it */
         }
-        lua_pop(L, 1);
+    }
+    if (count != 0) {
+        refuse_keys(L, script, unknown, count);
     }
 }
 

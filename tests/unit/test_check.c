@@ -119,6 +119,9 @@ static void every_mistake_has_its_line(void **state)
                               "c.lua:4:warning: happn.remove: the path is joined from texts; one from outside may contain / or *, which "
                               "happn.path(base, part) refuses\n"
                               "d.lua:1:error: unknown key \"pubic\"\n");
+    put("d.lua", "return {\n  xyzzy = 1, pahts = {},\n  action = {}, inbound = function() end }\n");
+    check(NULL);
+    assert_non_null(strstr(seen, "d.lua:3:error: unknown key \"action\"; did you mean actions? unknown key \"pahts\"; did you mean paths? unknown key \"xyzzy\"\n"));
 }
 
 static void modules_that_are_not_there_are_found_wherever_they_are_required(void **state)
