@@ -30,6 +30,8 @@ HAPPN_API const char *happn_message_path(const happn_message *message, size_t *l
 HAPPN_API const char *happn_message_data(const happn_message *message, size_t *len);
 HAPPN_API const char *happn_message_options(const happn_message *message, size_t *len);
 HAPPN_API const char *happn_message_session_id(const happn_message *message, size_t *len);
+/* Who is logged in there; NULL: nobody. */
+HAPPN_API const char *happn_message_username(const happn_message *message, size_t *len);
 
 /* Changes the message. The text is copied and checked: E_JSON, E_PATH, E_MEMORY leave it as it was. Outbound only data may change. */
 HAPPN_API HAPPN_MUST_USE happn_status happn_message_set_path(happn_message *message, const char *path, size_t len);

@@ -7,6 +7,7 @@
 #include "base/watchdog.h"
 #include "core/dispatch.h"
 #include "json/scan.h"
+#include "security/identity.h"
 
 struct layer *layers_add(struct core *core, enum layer_chain chain, happn_layer_fn run, void *arg)
 {
@@ -212,6 +213,12 @@ const char *happn_message_options(const happn_message *message, size_t *len)
 const char *happn_message_session_id(const happn_message *message, size_t *len)
 {
     return give(str_of(message->session->id), len);
+}
+
+const char *happn_message_username(const happn_message *message, size_t *len)
+{
+    const struct identity *identity = message->session->identity;
+    return give(identity != NULL ? identity->username : STR_NONE, len);
 }
 
 happn_status happn_message_set_path(happn_message *message, const char *path, size_t len)

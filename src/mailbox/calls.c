@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "mailbox/calls.h"
+#include "mailbox/hooks.h"
 
 static const uint64_t MAX_TICKET = ((uint64_t)1 << 53) - 1;
 
@@ -53,7 +54,7 @@ static struct call *call_new(happn_mailbox *mailbox, uint64_t ticket, uint64_t o
     return call;
 }
 
-static void call_free(struct call *call)
+void call_free(struct call *call)
 {
     memory_free(NULL, call->end);
     memory_free(NULL, call);
@@ -82,7 +83,7 @@ static int submit(happn_mailbox *mailbox, struct call *call)
 /* Calls whose ticket will have an END. */
 static bool opens(void (*run)(struct call *call))
 {
-    return run == run_service_open || run == run_client_open || run == run_on;
+    return run == run_service_open || run == run_service_new || run == run_client_open || run == run_on || run == run_layer_add;
 }
 
 static int ask(happn_mailbox *mailbox, uint64_t ticket, uint64_t object, uint64_t other, void (*run)(struct call *call),
@@ -92,7 +93,8 @@ static int ask(happn_mailbox *mailbox, uint64_t ticket, uint64_t object, uint64_
     if (status != HAPPN_OK) {
         return status;
     }
-    bool numbers = ticket != 0 && ticket <= MAX_TICKET && object <= MAX_TICKET && other <= MAX_TICKET;
+    bool is_silent = ticket == 0 && run == run_hook_complete; /* the only one that need not be answered */
+    bool numbers = (ticket != 0 || is_silent) && ticket <= MAX_TICKET && object <= MAX_TICKET && other <= MAX_TICKET;
     if (!numbers || (texts.json == NULL && texts.json_len != 0) || (texts.options == NULL && texts.options_len != 0)) {
         return HAPPN_E_ARGUMENT;
     }
@@ -122,6 +124,16 @@ static int ask_path(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, vo
 int happn_mb_service_open(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len)
 {
     return ask(mailbox, ticket, 0, 0, run_service_open, (struct texts){.json = config, .json_len = config_len});
+}
+
+int happn_mb_service_new(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len)
+{
+    return ask(mailbox, ticket, 0, 0, run_service_new, (struct texts){.json = config, .json_len = config_len});
+}
+
+int happn_mb_service_start(happn_mailbox *mailbox, uint64_t ticket, uint64_t service)
+{
+    return ask(mailbox, ticket, service, 0, run_service_start, (struct texts){0});
 }
 
 int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service)
@@ -196,6 +208,19 @@ int happn_mb_revoke_token(happn_mailbox *mailbox, uint64_t ticket, uint64_t clie
     return ask(mailbox, ticket, client, 0, run_revoke_token, (struct texts){0});
 }
 
+int happn_mb_layer_add(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options, size_t options_len)
+{
+    return ask(mailbox, ticket, service, 0, run_layer_add, (struct texts){.options = options, .options_len = options_len});
+}
+
+int happn_mb_hook_complete(happn_mailbox *mailbox, uint64_t ticket, uint64_t token, int verdict, const char *json, size_t json_len)
+{
+    if (verdict < 0) {
+        return HAPPN_E_ARGUMENT;
+    }
+    return ask(mailbox, ticket, token, (uint64_t)verdict, run_hook_complete, (struct texts){.json = json, .json_len = json_len});
+}
+
 /* --- on the loop's thread */
 
 void calls_run(void *arg)
@@ -238,6 +263,7 @@ void calls_shut(happn_mailbox *mailbox)
         mailbox_shut(mailbox);
         return;
     }
+    hooks_close(mailbox);
     idmap_each(&mailbox->tickets, visit_client, NULL); /* closing calls back later, so the table stays as it is */
     idmap_each(&mailbox->tickets, visit_service, NULL);
 }
@@ -249,6 +275,7 @@ void calls_fini(happn_mailbox *mailbox)
         struct ticket *ticket = (struct ticket *)node;
         memory_free(NULL, ticket->end->text);
         memory_free(NULL, ticket->end);
+        host_layer_free(ticket->layer);
         idmap_remove(&mailbox->tickets, node);
         memory_free(NULL, ticket);
     }

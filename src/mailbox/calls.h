@@ -1,9 +1,12 @@
 /* What the files that carry calls out share; all of it on the loop's thread. answers.c: what is answered; tickets.c: the table of what is open;
- * services.c, clients.c, verbs.c: what is done; calls.c: how a call comes from another thread. */
+ * services.c, clients.c, verbs.c, layers.c: what is done; calls.c: how a call comes from another thread. */
 #ifndef HAPPN_MAILBOX_CALLS_H
 #define HAPPN_MAILBOX_CALLS_H
 
 #include "mailbox/mailbox.h"
+
+/* --- calls.c: of one that nobody wants an answer to */
+void call_free(struct call *call);
 
 /* --- answers.c: a call that was answered is gone */
 void answer_call(struct call *call, happn_status status, struct str meta, struct str body);
@@ -23,11 +26,13 @@ struct ticket *ticket_add(struct call *call, int kind);
 void ticket_join(struct ticket *child, struct ticket *parent);
 /* The last event; frees. */
 void ticket_end(struct ticket *ticket, happn_status status, const char *reason);
-void ticket_end_children(struct ticket *client, happn_status status, const char *reason);
+void ticket_end_children(struct ticket *parent, happn_status status, const char *reason);
 /* Answers a call that opens nothing, and ends its number. */
 void ticket_refuse(struct call *call, happn_status status);
 
 /* --- services.c, clients.c: call NULL: nobody waits for the end */
+/* The call is carried out when the service has started, or failed to. */
+void service_await(struct ticket *ticket, struct call *call);
 void service_close(struct ticket *ticket, struct call *call);
 void client_close(struct ticket *ticket, struct call *call);
 /* The client that a call names; NULL: there is none. */
@@ -35,6 +40,8 @@ happn_client *client_of(struct call *call);
 
 /* --- what is done */
 void run_service_open(struct call *call);
+void run_service_new(struct call *call);
+void run_service_start(struct call *call);
 void run_service_reload(struct call *call);
 void run_service_close(struct call *call);
 void run_client_open(struct call *call);
@@ -49,5 +56,7 @@ void run_off(struct call *call);
 void run_administer(struct call *call);
 void run_change_password(struct call *call);
 void run_revoke_token(struct call *call);
+void run_layer_add(struct call *call);
+void run_hook_complete(struct call *call);
 
 #endif

@@ -119,9 +119,7 @@ void run_client_open(struct call *call)
         return;
     }
     if (service != NULL && !service->is_ready) {
-        call->next = NULL;
-        *service->waiting_tail = call;
-        service->waiting_tail = &call->next;
+        service_await(service, call);
         return;
     }
     struct ticket *ticket = ticket_add(call, TICKET_CLIENT);

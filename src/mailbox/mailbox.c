@@ -57,10 +57,12 @@ static void reset_signal(happn_mailbox *mailbox)
 
 /* --- events */
 
-static void mail_free(struct mail *mail)
+void mailbox_drop_mail(struct mail *mail)
 {
-    memory_free(NULL, mail->text);
-    memory_free(NULL, mail);
+    if (mail != NULL) {
+        memory_free(NULL, mail->text);
+        memory_free(NULL, mail);
+    }
 }
 
 void mail_fill(struct mail *mail, happn_status status, struct str meta, struct str body)
@@ -110,7 +112,7 @@ void mailbox_post(happn_mailbox *mailbox, struct mail *mail)
     }
     pthread_mutex_unlock(&mailbox->lock);
     if (!keep) {
-        mail_free(mail);
+        mailbox_drop_mail(mail);
     }
 }
 
@@ -167,8 +169,8 @@ void mailbox_post_data(happn_mailbox *mailbox, uint64_t ticket, struct str meta,
     }
     signal_waiting(mailbox);
     pthread_mutex_unlock(&mailbox->lock);
-    if (!keep && mail != NULL) {
-        mail_free(mail);
+    if (!keep) {
+        mailbox_drop_mail(mail);
     }
 }
 
@@ -217,7 +219,7 @@ const happn_event *happn_batch_event(const happn_batch *batch, size_t index)
 void happn_batch_free(happn_batch *batch)
 {
     for (size_t i = 0; batch != NULL && i < batch->count; i++) {
-        mail_free(batch->mails[i]);
+        mailbox_drop_mail(batch->mails[i]);
     }
     memory_free(NULL, batch);
 }
@@ -281,10 +283,11 @@ static void mailbox_free(happn_mailbox *mailbox)
     while (mailbox->first != NULL) {
         struct mail *mail = mailbox->first;
         mailbox->first = mail->next;
-        mail_free(mail);
+        mailbox_drop_mail(mail);
     }
     calls_fini(mailbox);
     idmap_fini(&mailbox->tickets);
+    idmap_fini(&mailbox->hooks.pending);
     if (mailbox->fd >= 0) {
         close(mailbox->fd);
     }
@@ -309,6 +312,7 @@ int happn_mailbox_open(happn_runtime *runtime, const char *options, size_t optio
     pthread_mutex_init(&mailbox->lock, NULL);
     pthread_cond_init(&mailbox->shut, NULL);
     idmap_init(&mailbox->tickets, NULL);
+    idmap_init(&mailbox->hooks.pending, NULL);
     mailbox->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     happn_status status = mailbox->fd >= 0 ? read_options(mailbox, str_make(options, options_len)) : HAPPN_E_IO;
     mailbox->runtime = runtime;
@@ -330,6 +334,13 @@ void mailbox_shut(happn_mailbox *mailbox)
     mailbox->is_shut = true;
     pthread_cond_signal(&mailbox->shut);
     pthread_mutex_unlock(&mailbox->lock);
+}
+
+void mailbox_leave(happn_mailbox *mailbox)
+{
+    if (--mailbox->open == 0 && mailbox->is_shutting) {
+        mailbox_shut(mailbox);
+    }
 }
 
 static void shut_on_loop(void *arg)

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/idmap.h"
+#include "base/runtime.h"
 #include "base/str.h"
 #include "happn/client.h"
 #include "happn/mailbox.h"
@@ -24,21 +25,24 @@ struct mail {
 
 struct call;
 
-/* A service, a client or a subscription that a ticket names. Only on the loop's thread. */
+struct host_layer;
+
+/* A service, a client, a subscription or a layer that a ticket names. Only on the loop's thread. */
 struct ticket {
     struct idmap_node node;
-    enum { TICKET_SERVICE, TICKET_CLIENT, TICKET_SUBSCRIPTION } kind;
+    enum { TICKET_SERVICE, TICKET_CLIENT, TICKET_SUBSCRIPTION, TICKET_LAYER } kind;
     happn_mailbox *mailbox;
     struct mail *end;             /* its last event, allocated when it was asked for */
     happn_service *service;
     happn_client *client;
     int64_t handle;
-    struct ticket *parent;        /* a subscription's client */
-    struct ticket *first_child;   /* a client's subscriptions */
+    struct host_layer *layer;
+    struct ticket *parent;        /* a subscription's client, a layer's service */
+    struct ticket *first_child;   /* a client's subscriptions, a service's layers */
     struct ticket *previous, *next;
     struct call *waiting, **waiting_tail; /* for the service to be started */
     struct call *closing;         /* answered when it is closed */
-    bool is_ready, is_closing, is_over;
+    bool is_starting, is_ready, is_closing, is_over;
 };
 
 /* Something a host asked for. Becomes its own DONE event. */
@@ -52,6 +56,18 @@ struct call {
     struct ticket *opened;
     const char *path, *options, *json; /* in the same memory, NUL terminated; options and json may be NULL */
     size_t options_len, json_len;
+};
+
+/* What waits for the host (hooks.h). Opened with the first layer. Only on the loop's thread. */
+struct hooks {
+    struct runtime_part part;
+    happn_mailbox *mailbox;
+    struct loop *loop;
+    struct idmap pending;  /* by token */
+    uint64_t last_token;
+    struct host_layer *layers;
+    uv_timer_t timer;      /* of the earliest deadline */
+    bool is_open, is_closing;
 };
 
 struct happn_mailbox {
@@ -77,7 +93,8 @@ struct happn_mailbox {
 
     /* on the loop's thread */
     struct idmap tickets;
-    size_t open;           /* services and clients that are not gone yet */
+    struct hooks hooks;
+    size_t open;           /* services, clients and the hooks that are not gone yet */
     bool is_shutting;
 };
 
@@ -91,6 +108,8 @@ struct mail *mailbox_new_mail(happn_event_kind kind, uint64_t ticket, struct str
 /* Gives the mail its texts, copied; E_MEMORY takes the place of its status when that fails. */
 void mail_fill(struct mail *mail, happn_status status, struct str meta, struct str body);
 happn_status mailbox_check(happn_mailbox *mailbox);
+/* Frees what was not posted; NULL is fine. */
+void mailbox_drop_mail(struct mail *mail);
 
 /* --- calls.c */
 /* Everything that is open begins to close. On the loop's thread. */
@@ -101,5 +120,7 @@ void calls_fini(happn_mailbox *mailbox);
 void calls_run(void *mailbox);
 /* Nothing is open any more: tells the thread that closes. */
 void mailbox_shut(happn_mailbox *mailbox);
+/* One of those that are counted in `open` is gone. */
+void mailbox_leave(happn_mailbox *mailbox);
 
 #endif

@@ -3,24 +3,17 @@
 #include <stdio.h>
 
 #include "mailbox/calls.h"
+#include "mailbox/hooks.h"
 
 static void on_service_closed(void *arg)
 {
     struct ticket *ticket = arg;
     struct call *closing = ticket->closing;
+    ticket_end_children(ticket, HAPPN_OK, "");
     if (closing != NULL) {
         answer_status(closing, HAPPN_OK);
     }
     ticket_end(ticket, HAPPN_OK, "");
-}
-
-void service_close(struct ticket *ticket, struct call *call)
-{
-    ticket->is_closing = true;
-    ticket->closing = call;
-    if (ticket->is_ready) {
-        happn_service_close(ticket->service, call == NULL || call->other != 0, on_service_closed, ticket);
-    } /* else: once it has started or failed to */
 }
 
 static void run_waiting(struct ticket *ticket)
@@ -33,6 +26,27 @@ static void run_waiting(struct ticket *ticket)
     ticket->waiting_tail = &ticket->waiting;
 }
 
+void service_await(struct ticket *ticket, struct call *call)
+{
+    call->next = NULL;
+    *ticket->waiting_tail = call;
+    ticket->waiting_tail = &call->next;
+}
+
+void service_close(struct ticket *ticket, struct call *call)
+{
+    ticket->is_closing = true;
+    ticket->closing = call;
+    for (struct ticket *child = ticket->first_child; child != NULL; child = child->next) {
+        hooks_close_layer(child->layer); /* so nothing is in flight that only the host could end */
+    }
+    if (ticket->is_starting) {
+        return; /* once it has started or failed to */
+    }
+    happn_service_close(ticket->service, call == NULL || call->other != 0, on_service_closed, ticket);
+    run_waiting(ticket); /* for a start that does not come any more */
+}
+
 static void on_started(happn_status status, const happn_error *error, void *arg)
 {
     struct call *call = arg;
@@ -41,6 +55,7 @@ static void on_started(happn_status status, const happn_error *error, void *arg)
     char meta[40];
     int len = snprintf(meta, sizeof meta, "{\"port\":%d}", status == HAPPN_OK ? happn_service_port(ticket->service) : 0);
     ticket->is_ready = true;
+    ticket->is_starting = false;
     if (status == HAPPN_OK) {
         answer_call(call, status, str_make(meta, (size_t)len), STR_LIT("null"));
     } else if (error != NULL) {
@@ -54,12 +69,20 @@ static void on_started(happn_status status, const happn_error *error, void *arg)
     run_waiting(ticket);
 }
 
-void run_service_open(struct call *call)
+static void start(struct ticket *ticket, struct call *call)
+{
+    call->opened = ticket;
+    ticket->is_starting = true;
+    happn_service_start(ticket->service, on_started, call);
+}
+
+/* NULL: it could not be made, which the call is answered with. */
+static struct ticket *make(struct call *call)
 {
     struct ticket *ticket = ticket_add(call, TICKET_SERVICE);
     if (ticket == NULL) {
         ticket_refuse(call, HAPPN_E_MEMORY);
-        return;
+        return NULL;
     }
     happn_error error = {.status = HAPPN_OK};
     const char *config = call->json != NULL ? call->json : "{}";
@@ -69,9 +92,34 @@ void run_service_open(struct call *call)
         error.status = status;
         answer_error(call, &error, STR_NONE);
         ticket_end(ticket, status, error.message);
+        return NULL;
+    }
+    return ticket;
+}
+
+void run_service_open(struct call *call)
+{
+    struct ticket *ticket = make(call);
+    if (ticket != NULL) {
+        start(ticket, call);
+    }
+}
+
+void run_service_new(struct call *call)
+{
+    if (make(call) != NULL) {
+        answer_status(call, HAPPN_OK);
+    }
+}
+
+void run_service_start(struct call *call)
+{
+    struct ticket *ticket = ticket_find(call, call->object, TICKET_SERVICE);
+    if (ticket == NULL || ticket->is_starting || ticket->is_ready) {
+        answer_status(call, ticket == NULL ? HAPPN_E_CLOSED : HAPPN_E_ARGUMENT);
         return;
     }
-    happn_service_start(ticket->service, on_started, call);
+    start(ticket, call);
 }
 
 void run_service_reload(struct call *call)

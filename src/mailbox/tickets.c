@@ -4,12 +4,19 @@
 #include "base/memory.h"
 #include "json/write.h"
 #include "mailbox/calls.h"
+#include "mailbox/hooks.h"
 
 struct ticket *ticket_find(struct call *call, uint64_t number, int kind)
 {
     struct idmap_node *node = idmap_find(&call->mailbox->tickets, number);
     struct ticket *ticket = (struct ticket *)node;
     return ticket != NULL && (int)ticket->kind == kind && !ticket->is_closing && !ticket->is_over ? ticket : NULL;
+}
+
+/* Subscriptions and layers go with what they belong to. */
+static bool is_counted(const struct ticket *ticket)
+{
+    return ticket->kind == TICKET_SERVICE || ticket->kind == TICKET_CLIENT;
 }
 
 struct ticket *ticket_add(struct call *call, int kind)
@@ -25,7 +32,7 @@ struct ticket *ticket_add(struct call *call, int kind)
     ticket->end = call->end;
     call->end = NULL;
     ticket->waiting_tail = &ticket->waiting;
-    mailbox->open += kind != TICKET_SUBSCRIPTION;
+    mailbox->open += is_counted(ticket);
     call->opened = ticket;
     return ticket;
 }
@@ -68,17 +75,18 @@ void ticket_end(struct ticket *ticket, happn_status status, const char *reason)
     mailbox_post(mailbox, ticket->end);
     leave_parent(ticket);
     idmap_remove(&mailbox->tickets, &ticket->node);
-    bool is_subscription = ticket->kind == TICKET_SUBSCRIPTION;
+    bool counts = is_counted(ticket);
+    host_layer_free(ticket->layer);
     memory_free(NULL, ticket);
-    if (!is_subscription && --mailbox->open == 0 && mailbox->is_shutting) {
-        mailbox_shut(mailbox);
+    if (counts) {
+        mailbox_leave(mailbox);
     }
 }
 
-void ticket_end_children(struct ticket *client, happn_status status, const char *reason)
+void ticket_end_children(struct ticket *parent, happn_status status, const char *reason)
 {
-    while (client->first_child != NULL) {
-        ticket_end(client->first_child, status, reason);
+    while (parent->first_child != NULL) {
+        ticket_end(parent->first_child, status, reason);
     }
 }
 

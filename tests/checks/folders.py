@@ -7,7 +7,7 @@ import sys
 root = pathlib.Path(__file__).resolve().parents[2]
 ORDER = ["base", "json", "paths", "search", "store", "transfer", "security", "core", "wire", "net", "script", "client", "service", "workshop"]
 STRANGERS = {("net", "script"), ("script", "net"), ("client", "net"), ("client", "script"), ("script", "wire")}
-SHELLS = {"cli": {"cli", "happn"}, "mailbox": {"mailbox", "happn", "base", "json"}}  # it reads options as JSON
+SHELLS = {"cli": {"cli", "happn"}, "mailbox": {"mailbox", "happn", "base", "json", "paths"}}  # it reads options as JSON, among them patterns
 include = re.compile(r'^\s*#\s*include\s*["<]([a-z]+)/', re.M)
 
 wrong = []

@@ -55,6 +55,8 @@ static void take_event(const happn_event *event)
         assert_true(opens[number] && is_done[number]);
         has_ended[number] = true;
         waiting--;
+    } else if (event->kind == HAPPN_EV_HOOK) { /* when the answer cannot be said, the deadline does */
+        (void)!happn_mb_hook_complete(mailbox, 0, strtoull(event->meta + strlen("{\"token\":"), NULL, 10), HAPPN_NEXT, "{\"n\":2}", 7);
     }
 }
 
@@ -123,6 +125,21 @@ static void use_open(bool is_inside)
     }
 }
 
+static void use_layered(bool is_inside)
+{
+    static const char wanted[] = "{\"actions\":[\"set\",\"get\"],\"path\":\"/a*\",\"deadline\":100,\"onDeadline\":\"next\"}";
+    uint64_t client = next();
+    (void)is_inside;
+    ask(happn_mb_client_open(mailbox, client, 1, NULL, 0), true);
+    take_until(2);
+    ask(happn_mb_layer_add(mailbox, next(), 1, wanted, strlen(wanted)), true);
+    ask(happn_mb_set(mailbox, next(), client, "/a", "{\"n\":1}", 7, NULL, 0), false);
+    ask(happn_mb_get(mailbox, next(), client, "/a", "{\"timeout\":300}", 15), false);
+    while (waiting > 3 && !has_ended[client]) {
+        take_until(waiting - 1);
+    }
+}
+
 static void administer(uint64_t client, const char *verb, const char *json)
 {
     ask(happn_mb_administer(mailbox, next(), client, verb, json, strlen(json)), false);
@@ -170,6 +187,7 @@ static void within_the_process(void **state)
     (void)state;
     for_every_allocation(open_to_all, use_open, true);
     for_every_allocation(secured, use_secured, true);
+    for_every_allocation(open_to_all, use_layered, true);
 }
 
 static void over_a_websocket(void **state)
