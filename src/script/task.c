@@ -3,9 +3,7 @@
  * A task owns a coroutine. happn.get and the like prepare a request and yield; the task gives the request to the core on a
  * session of its own. With a store that answers at once the answer is there when the core returns, and the coroutine goes
  * on at once; otherwise the task is woken later by the reply. So Lua is never entered from within Lua: whatever the request
- * causes (publications, other layers) happens while no script runs.
- *
- * Coroutines that ended cleanly are kept for the next task; one that an error has left is dropped. */
+ * causes (publications, other layers) happens while no script runs. */
 
 #include "script/task.h"
 
@@ -17,161 +15,8 @@
 #include "json/write.h"
 #include "script/fetch.h"
 #include "script/sandbox.h"
-#include "security/identity.h"
 
-enum { CALLS_A_TURN = 100, CLOSING_STEPS = 10000, CLOSING_NS = 1000000, META_BYTES = 65536 /* an event's, beside data as large as a message may be */ };
-
-/* -- birth and death -- */
-
-static int make_thread(lua_State *L)
-{
-    struct task *task = lua_touserdata(L, 1);
-    lua_State *co = lua_newthread(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, co); /* also tells coroutine.yield that this is no coroutine of a script's */
-    task->co = co;
-    return 0;
-}
-
-static int forget_thread(lua_State *L)
-{
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, lua_touserdata(L, 1));
-    return 0;
-}
-
-static void drop_thread(struct task *task)
-{
-    (void)vm_protect(&task->generation->vm, forget_thread, task->co, NULL);
-    task->co = NULL;
-}
-
-static void free_task(struct task *task)
-{
-    const struct allocator *allocator = task->scripts->core->allocator;
-    buf_fini(&task->call.result);
-    buf_fini(&task->body);
-    memory_free(allocator, task->content_type);
-    memory_free(allocator, task);
-}
-
-bool task_set_content_type(struct task *task, const char *type)
-{
-    const struct allocator *allocator = task->scripts->core->allocator;
-    memory_free(allocator, task->content_type);
-    task->is_plain = false;
-    task->content_type = NULL;
-    if (type == NULL) {
-        return true;
-    }
-    size_t size = strlen(type) + 1;
-    task->content_type = memory_alloc(allocator, size);
-    if (task->content_type != NULL) {
-        memcpy(task->content_type, type, size);
-    }
-    return task->content_type != NULL;
-}
-
-static struct task *make_task(struct generation *generation)
-{
-    struct core *core = generation->scripts->core;
-    struct task *task = memory_zalloc(core->allocator, sizeof *task);
-    if (task == NULL) {
-        return NULL;
-    }
-    task->link.ops = &script_link_ops;
-    task->generation = generation;
-    task->scripts = generation->scripts;
-    buf_init(&task->call.result, core->allocator, core->limits.message_bytes);
-    buf_init(&task->body, core->allocator, core->limits.message_bytes + META_BYTES);
-    return task;
-}
-
-static void link_running(struct task *task)
-{
-    struct generation *generation = task->generation;
-    task->previous = NULL;
-    task->next = generation->running;
-    if (task->next != NULL) {
-        task->next->previous = task;
-    }
-    generation->running = task;
-    generation->task_count++;
-}
-
-static void unlink_running(struct task *task)
-{
-    struct generation *generation = task->generation;
-    if (task->previous != NULL) {
-        task->previous->next = task->next;
-    } else {
-        generation->running = task->next;
-    }
-    if (task->next != NULL) {
-        task->next->previous = task->previous;
-    }
-    generation->task_count--;
-}
-
-struct task *task_new(struct generation *generation, enum task_kind kind)
-{
-    if (generation->task_count >= generation->scripts->settings.options.tasks) {
-        return NULL;
-    }
-    struct task *task = generation->pool;
-    if (task != NULL) {
-        generation->pool = task->next;
-    } else if ((task = make_task(generation)) == NULL) {
-        return NULL;
-    }
-    if (task->co == NULL && vm_protect(&generation->vm, make_thread, task, NULL) != HAPPN_OK) {
-        task->next = generation->pool;
-        generation->pool = task;
-        return NULL;
-    }
-    task->kind = kind;
-    task->starts = NULL;
-    task->call.together = 0;
-    task->id = ++generation->scripts->last_task;
-    task->started = loop_ticks(generation->scripts->core->loop);
-    task->work = (struct background){.function = LUA_NOREF, .arguments = LUA_NOREF, .results = LUA_NOREF};
-    task->verdict = HAPPN_NEXT;
-    task->answer = LOGIN_FAILED;
-    task->index = 0;
-    task->script = NULL;
-    task->hook = task->place = NULL;
-    task->deadline = 0;
-    task->is_parked = task->is_cancelled = task->is_silent = task->is_stopping = task->is_streaming = task->has_writers = false;
-    task->call.is_stream = false;
-    link_running(task);
-    return task;
-}
-
-static void end_view(struct task *task)
-{
-    if (task->view != NULL) {
-        task->view->task = NULL;
-        task->view = NULL;
-    }
-}
-
-/* Its answer may still come: the session hears it no more. */
-static void leave_session(struct task *task)
-{
-    if (task->session != NULL) {
-        core_session_closed(task->session);
-        task->session = NULL;
-    }
-}
-
-/* In the pool it is nobody. */
-static void forget_caller(struct task *task)
-{
-    if (task->session != NULL) {
-        identity_unref(task->session->identity);
-        task->session->identity = NULL;
-        task->session->is_trusted = false;
-    }
-}
+enum { CALLS_A_TURN = 100, CLOSING_STEPS = 10000, CLOSING_NS = 1000000 };
 
 struct actor task_actor(const struct task *task)
 {
@@ -183,64 +28,6 @@ struct actor task_actor(const struct task *task)
         return (struct actor){session->identity, session->is_trusted, session->script_depth};
     }
     return (struct actor){task->http != NULL ? core_http_identity(task->http) : NULL, false, 0};
-}
-
-enum { KEEP_BYTES = 65536 };
-
-static void shrink(struct buf *buf)
-{
-    if (buf->capacity > KEEP_BYTES) {
-        buf_fini(buf);
-    }
-    buf_clear(buf);
-}
-
-void task_release(struct task *task)
-{
-    struct generation *generation = task->generation;
-    end_view(task);
-    fetch_drop(task->call.fetch);
-    task->call.fetch = NULL;
-    if (task->call.request != NULL) {
-        core_request_free(task->call.request);
-        task->call.request = NULL;
-    }
-    forget_caller(task);
-    shrink(&task->call.result);
-    shrink(&task->body);
-    (void)task_set_content_type(task, NULL);
-    unlink_running(task);
-    task->message = NULL;
-    task->http = NULL;
-    task->next = generation->pool;
-    generation->pool = task;
-    if (generation->vm.was_full && generation == generation->scripts->current) {
-        scripts_relieve(generation->scripts);
-    }
-    generation_release(generation);
-}
-
-static void timer_closed(uv_handle_t *handle)
-{
-    struct task *task = handle->data;
-    struct scripts *scripts = task->scripts;
-    free_task(task);
-    scripts_release(scripts);
-}
-
-void task_free_pool(struct generation *generation)
-{
-    while (generation->pool != NULL) {
-        struct task *task = generation->pool;
-        generation->pool = task->next;
-        leave_session(task);
-        if (task->has_timer) {
-            generation->scripts->holds++;
-            uv_close((uv_handle_t *)&task->timer, timer_closed);
-        } else {
-            free_task(task);
-        }
-    }
 }
 
 /* -- failing -- */
@@ -398,13 +185,13 @@ static bool resume(struct task *task, int arguments)
         lua_pop(co, count);
         return false;
     }
-    end_view(task);
+    task_end_view(task);
     if (status == LUA_OK) {
         lua_settop(co, 0);
         return true;
     }
     task_fail(task, lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "the error is not a text");
-    drop_thread(task);
+    task_drop_thread(task);
     return true;
 }
 
@@ -448,13 +235,13 @@ static void close_thread(struct task *task)
 {
     struct vm *vm = &task->generation->vm;
     struct task *outer = vm->task;
-    end_view(task);
+    task_end_view(task);
     vm->task = task;
     vm_enter(vm, task->co, (struct budget){CLOSING_STEPS, CLOSING_NS});
     lua_closethread(task->co, NULL);
     (void)vm_leave(vm);
     vm->task = outer;
-    drop_thread(task);
+    task_drop_thread(task);
 }
 
 void task_cancel_children(struct task *task)
@@ -491,7 +278,7 @@ static void stop(struct task *task, const char *why)
     fetch_drop(task->call.fetch);
     task->call.fetch = NULL;
     close_thread(task);
-    leave_session(task);
+    task_leave_session(task);
     if (task->is_silent) {
         task->verdict = HAPPN_FAIL;
         return;

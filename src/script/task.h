@@ -104,6 +104,10 @@ bool task_start(struct task *task, lua_CFunction main);
 void task_release(struct task *task);
 /* Frees what is pooled, once nothing runs. */
 void task_free_pool(struct generation *generation);
+/* Parts of the end: its coroutine is of no use any more; the script's view of what it is about is void; its session ends. */
+void task_drop_thread(struct task *task);
+void task_end_view(struct task *task);
+void task_leave_session(struct task *task);
 
 /* Ends a waiting task now, as a failure with this text. */
 void task_cancel(struct task *task, const char *why);
