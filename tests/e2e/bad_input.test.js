@@ -10,6 +10,7 @@ const WebSocket = require('ws');
 const { Server } = require('./support/server');
 const { Client } = require('./support/clients');
 const { Peer } = require('./support/peer');
+const { protocols } = require('./support/everybody');
 
 let server;
 let witness;
@@ -206,7 +207,6 @@ const senseless = [
   ['on', { depth: 'deep' }, /depth must be a number from 1 to 64/],
 ];
 const paths = { set: '/n', on: '/ALL@/**' };
-const protocols = [null, 'happn_1.3.0', 'happn_2', 'happn_3', 'happn_4']; // null: it never says which one it speaks
 for (const [action, options, expected] of senseless) {
   test(`${action} with ${JSON.stringify(options).slice(0, 60)}: an error by name, in every protocol`, async () => {
     for (const protocol of protocols) {

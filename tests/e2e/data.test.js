@@ -7,10 +7,9 @@ const { once, on } = require('node:events');
 const WebSocket = require('ws');
 const { Server } = require('./support/server');
 const { Client, Events } = require('./support/clients');
+const { same, strip } = require('./support/everybody');
 
 const all = ['1', '6', '8', '13'];
-const same = (actual, expected) => assert.deepEqual(JSON.parse(JSON.stringify(actual)), expected);
-const strip = ({ _meta, ...rest }) => rest;
 const paths = (items) => items.map((item) => item._meta.path);
 const vectors = require('../vectors/search.json');
 const setVectors = require('../vectors/set.json');

@@ -3,13 +3,12 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
 const { Browser } = require('./support/browser');
 const { Client, Events } = require('./support/clients');
-const { Server, program } = require('./support/server');
+const { Server, freePort, program } = require('./support/server');
 
 const root = path.join(__dirname, '../..');
 
@@ -64,14 +63,6 @@ function certify(where) {
   const { status, stderr } = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost',
     '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', path.join(where, 'key.pem'), '-out', path.join(where, 'cert.pem')], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
-}
-
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function serves(t, config) {

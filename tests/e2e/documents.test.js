@@ -3,34 +3,15 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { Server } = require('./support/server');
-const { Client, Events } = require('./support/clients');
+const { Events } = require('./support/clients');
 const { Peer, metaOf } = require('./support/peer');
+const { generations, protocols, numberOf, same, strip, openHouse } = require('./support/everybody');
 const wildcards = require('../vectors/wildcards.json');
 const vectors = require('../vectors/search.json');
 
-const generations = ['1', '6', '8', '13'];
-const protocols = [null, 'happn_1.3.0', 'happn_2', 'happn_3', 'happn_4'];
-const numberOf = (protocol) => (protocol === null ? 1 : Number(/_(\d)/.exec(protocol)[1]));
-const same = (actual, expected, text) => assert.deepEqual(JSON.parse(JSON.stringify(actual)), expected, text);
-const strip = ({ _meta, ...rest }) => rest;
 const isEvent = (message) => metaOf(message).type === 'data';
-let server;
-const open = [];
-test.before(async () => { server = await Server.start(); });
-test.after(async () => {
-  for (const each of open) await (each instanceof Peer ? each.close() : each.disconnect());
-  await server.stop();
-});
-const connect = async (generation) => {
-  const client = await Client.connect(generation, server.port);
-  open.push(client);
-  return client;
-};
-const speak = async (protocol, port = server.port) => {
-  const peer = await Peer.open(port, protocol);
-  open.push(peer);
-  return peer;
-};
+const house = openHouse();
+const { connect, speak } = house;
 
 for (const protocol of protocols) {
   test(`${protocol}: get, remove and on select by every pattern what was observed (vectors/wildcards.json)`, async (t) => {

@@ -10,6 +10,7 @@ const { Server } = require('./support/server');
 const { Client } = require('./support/clients');
 const WebSocket = require('ws');
 const { judge, random } = require('./support/history');
+const { generations } = require('./support/everybody');
 
 test('the judge finds what is wrong', () => {
   const events = (...pairs) => ({ initial: { '/a': 1 }, events: pairs.map(([where, n]) => ({ path: where, n })) });
@@ -23,7 +24,6 @@ test('the judge finds what is wrong', () => {
 
 const seed = Number(process.env.HISTORY_SEED) || Date.now() % 1000000;
 const writes = Number(process.env.HISTORY_WRITES) || 400;
-const generations = ['1', '6', '8', '13'];
 
 async function writer(server, index, draw, written) {
   const own = `/h/w${index}`; // its paths are its own: so there is one order

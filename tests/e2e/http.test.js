@@ -7,7 +7,7 @@ const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { Server } = require('./support/server');
+const { Server, raw } = require('./support/server');
 
 let server;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-'));
@@ -32,17 +32,6 @@ test.after(async () => {
 });
 
 const url = (rest) => `http://127.0.0.1:${server.port}${rest}`;
-
-/** Sends bytes, resolves with everything that came until the connection ended. */
-function raw(text) {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(text));
-    let got = '';
-    socket.on('data', (data) => { got += data; });
-    socket.on('close', () => resolve(got));
-    socket.on('error', reject);
-  });
-}
 
 test('the built-in routes', async () => {
   assert.equal(await (await fetch(url('/ping'))).text(), 'pong');
@@ -87,15 +76,15 @@ test('a thousand requests of every kind over kept connections', async () => {
 });
 
 test('requests that are not well get a status and end', async () => {
-  assert.match(await raw('POST /echo/body HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 411/);
-  assert.match(await raw('POST /echo/body HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n'), /^HTTP\/1\.1 413/);
-  assert.match(await raw('POST /echo/body HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\n\r\n'), /^HTTP\/1\.1 400/);
-  assert.doesNotMatch(await raw('GET /echo/inject HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /\r\nset-cookie/i);
-  assert.match(await raw('CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 405/);
-  await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n');
-  await raw(`GET /${'x'.repeat(100000)} HTTP/1.1\r\n\r\n`).catch(() => '');
+  assert.match(await raw(server, 'POST /echo/body HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 411/);
+  assert.match(await raw(server, 'POST /echo/body HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n'), /^HTTP\/1\.1 413/);
+  assert.match(await raw(server, 'POST /echo/body HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\n\r\n'), /^HTTP\/1\.1 400/);
+  assert.doesNotMatch(await raw(server, 'GET /echo/inject HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /\r\nset-cookie/i);
+  assert.match(await raw(server, 'CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 405/);
+  await raw(server, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n');
+  await raw(server, `GET /${'x'.repeat(100000)} HTTP/1.1\r\n\r\n`).catch(() => '');
   for (const head of [`/ping HTTP/1.1\r\nX: ${'x'.repeat(20000)}`, `/ping?${'x'.repeat(20000)} HTTP/1.1`, `/${'x'.repeat(20000)} HTTP/1.1`, `/ping HTTP/1.1\r\nCookie: ${'x'.repeat(9000)}`]) {
-    assert.match(await raw(`GET ${head}\r\nHost: a\r\n\r\n`), /^HTTP\/1\.1 431 /, head.slice(0, 40));
+    assert.match(await raw(server, `GET ${head}\r\nHost: a\r\n\r\n`), /^HTTP\/1\.1 431 /, head.slice(0, 40));
   }
   assert.equal(server.log.filter((line) => !/^\d{4}-/.test(line)).join(), '', 'every line is the log\'s own');
   assert.equal(await (await fetch(url('/ping'))).text(), 'pong');

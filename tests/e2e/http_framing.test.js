@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { Server } = require('./support/server');
+const { Server, raw } = require('./support/server');
 
 const script = `
   local M = {}
@@ -27,17 +27,6 @@ async function start(t, lua, transport = {}) {
     fs.rmSync(folder, { recursive: true });
   });
   return server;
-}
-
-/** Sends a text; what came until the connection ended. */
-function raw(server, text) {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(text));
-    let got = '';
-    socket.on('data', (data) => { got += data; });
-    socket.on('close', () => resolve(got));
-    socket.on('error', reject);
-  });
 }
 
 /** Connections to the server that stand. */

@@ -4,10 +4,10 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { spawn, spawnSync } = require('node:child_process');
+const { freePort } = require('./support/server');
 
 const program = path.resolve(process.env.HAPPN_PROGRAM || path.join(__dirname, '../../build/asan/happn'));
 const docs = path.join(__dirname, '../../docs');
@@ -20,14 +20,6 @@ function blocks(file) {
 function write(folder, name, text) {
   fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
   fs.writeFileSync(path.join(folder, name), text);
-}
-
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 test('the tutorial is true, word for word', async (t) => {

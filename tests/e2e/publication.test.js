@@ -9,29 +9,10 @@ const path = require('node:path');
 const { Server } = require('./support/server');
 const { Client, Events } = require('./support/clients');
 const { Peer, metaOf } = require('./support/peer');
+const { generations, protocols, numberOf, same, strip, openHouse } = require('./support/everybody');
 
-const generations = ['1', '6', '8', '13'];
-const protocols = [null, 'happn_1.3.0', 'happn_2', 'happn_3', 'happn_4'];
-const numberOf = (protocol) => (protocol === null ? 1 : Number(/_(\d)/.exec(protocol)[1]));
-const same = (actual, expected, text) => assert.deepEqual(JSON.parse(JSON.stringify(actual)), expected, text);
-const strip = ({ _meta, ...rest }) => rest;
-let server;
-const open = [];
-test.before(async () => { server = await Server.start(); });
-test.after(async () => {
-  for (const each of open) await (each instanceof Peer ? each.close() : each.disconnect());
-  await server.stop();
-});
-const connect = async (generation, options) => {
-  const client = await Client.connect(generation, server.port, options);
-  open.push(client);
-  return client;
-};
-const speak = async (protocol) => {
-  const peer = await Peer.open(server.port, protocol);
-  open.push(peer);
-  return peer;
-};
+const house = openHouse();
+const { connect, speak } = house;
 /** What a peer heard, in one word each: answer, event, report. */
 const kind = (message) => ({ response: 'answer', data: 'event', ack: 'report' }[metaOf(message).type]);
 
@@ -224,7 +205,7 @@ for (const generation of generations) {
   });
 
   test(`${generation}: who went away is no recipient, and what he missed is not told again`, async () => {
-    const [client, gone] = [await connect(generation), await Client.connect(generation, server.port)];
+    const [client, gone] = [await connect(generation), await Client.connect(generation, house.server.port)];
     const path = `/away${generation}`;
     await gone.on(path, {}, () => {});
     await gone.disconnect();

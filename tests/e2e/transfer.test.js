@@ -9,6 +9,7 @@ const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const { Server } = require('./support/server');
 const { Client } = require('./support/clients');
+const { same } = require('./support/everybody');
 
 const program = process.env.HAPPN_PROGRAM || `${__dirname}/../../build/asan/happn`;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-transfer-'));
@@ -18,7 +19,6 @@ const happn = (...args) => {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   return { status, stdout, stderr };
 };
-const same = (actual, expected, text) => assert.deepEqual(JSON.parse(JSON.stringify(actual)), expected, text);
 
 for (const generation of ['6', '8', '13']) {
   test(`what a server of ${generation} wrote is there after an import`, async () => {

@@ -2,6 +2,7 @@
 'use strict';
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const net = require('node:net');
 const readline = require('node:readline');
 
 const program = process.env.HAPPN_PROGRAM || `${__dirname}/../../../build/asan/happn`;
@@ -67,4 +68,24 @@ class Server {
   }
 }
 
-module.exports = { Server, program };
+/** A port that nobody listens on. */
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Sends bytes, resolves with everything that came until the connection ended. */
+function raw(server, text) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(text));
+    let got = '';
+    socket.on('data', (data) => { got += data; });
+    socket.on('close', () => resolve(got));
+    socket.on('error', reject);
+  });
+}
+
+module.exports = { Server, freePort, program, raw };
