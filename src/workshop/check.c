@@ -139,21 +139,19 @@ static void add_source(struct check *check, const char *file)
     check->count++;
 }
 
-static void mark_module(void *arg, const char *file, int line)
+static void mark_module(void *arg, const struct required *required)
 {
-    (void)line;
-    struct source *source = find_source(arg, file);
+    struct source *source = find_source(arg, required->file);
     if (source != NULL) {
         source->is_module = true;
     }
 }
 
 /* A module that a listed file requires is looked at, too. */
-static void add_module(void *arg, const char *file, int line)
+static void add_module(void *arg, const struct required *required)
 {
-    (void)line;
     struct check *check = arg;
-    const char *copy = arena_str(&check->arena, str_of(file)).ptr;
+    const char *file = required->file, *copy = arena_str(&check->arena, str_of(file)).ptr;
     char path[4096];
     FILE *stream = NULL;
     if (copy != NULL && snprintf(path, sizeof path, "%s/%s", check->root, file) < (int)sizeof path && (stream = fopen(path, "re")) != NULL) {
@@ -285,25 +283,42 @@ static void load_sources(struct check *check)
 struct requiring {
     struct check *check;
     const struct source *source;
+    const char *file; /* that is looked for */
+    bool is_early;    /* it is required while the source is loaded */
 };
 
-/* One that is required while a script is loaded was missed then; this one would be missed when a function is called. */
-static void note_missing(void *arg, const char *file, int line)
+static void look_for_early(void *arg, const struct required *required)
 {
-    const struct requiring *self = arg;
+    struct requiring *self = arg;
+    self->is_early = self->is_early || (!required->in_function && strcmp(required->file, self->file) == 0);
+}
+
+/* One that is missing while a script is loaded was told then; this one would be missed when a function is called. There it works only for what
+ * was required before. */
+static void note_required(void *arg, const struct required *required)
+{
+    struct requiring *self = arg;
     struct check *check = self->check;
     struct str ours;
+    const char *file = required->file;
     bool is_there = find_source(check, file) != NULL || library_find(file, &ours) || (self->source->is_test && strcmp(file, "happn/test.lua") == 0);
-    if (!is_there && !notes_mention(&check->notes, self->source->file, line, file)) {
-        notes_add(&check->notes, self->source->file, line, true, "require: there is no %s below the scripts' root", file);
+    struct requiring early = {.file = file};
+    if (is_there && required->in_function && !self->source->is_test) {
+        source_modules(self->source, look_for_early, &early);
+    }
+    if (!is_there && !notes_mention(&check->notes, self->source->file, required->line, file)) {
+        notes_add(&check->notes, self->source->file, required->line, true, "require: there is no %s below the scripts' root", file);
+    } else if (is_there && required->in_function && !early.is_early && !self->source->is_test) {
+        notes_add(&check->notes, self->source->file, required->line, true,
+                  "require: in a call it gives only what was required while the script was loaded; %s belongs to the top of the file", file);
     }
 }
 
 static void look(struct check *check)
 {
     for (const struct source *source = check->sources; source != NULL; source = source->next) {
-        struct requiring requiring = {check, source};
-        source_modules(source, note_missing, &requiring);
+        struct requiring requiring = {.check = check, .source = source};
+        source_modules(source, note_required, &requiring);
         source_check_globals(source, check->sources, &check->names, &check->notes);
         source_check_members(source, &check->names, &check->notes);
     }

@@ -53,10 +53,45 @@ static bool is_behind_dot(const struct source *source, size_t i)
     return i != 0 && (token_is(&source->words[i - 1], ".") || token_is(&source->words[i - 1], ":"));
 }
 
-void source_modules(const struct source *source, void (*take)(void *arg, const char *file, int line), void *arg)
+/* Blocks that are open, innermost last; of those beyond the room nothing is known. */
+struct blocks {
+    bool are_functions[200];
+    size_t count, functions;
+};
+
+static void open_block(struct blocks *blocks, bool is_function)
 {
+    if (blocks->count < sizeof blocks->are_functions / sizeof blocks->are_functions[0]) {
+        blocks->are_functions[blocks->count] = is_function;
+        blocks->functions += is_function;
+    }
+    blocks->count++;
+}
+
+static void close_block(struct blocks *blocks)
+{
+    blocks->count -= blocks->count != 0;
+    if (blocks->count < sizeof blocks->are_functions / sizeof blocks->are_functions[0]) {
+        blocks->functions -= blocks->functions != 0 && blocks->are_functions[blocks->count];
+    }
+}
+
+/* for and while have a do, then and else are an if's. */
+static void follow_blocks(struct blocks *blocks, const struct token *word)
+{
+    if (token_is(word, "function") || token_is(word, "do") || token_is(word, "if") || token_is(word, "repeat")) {
+        open_block(blocks, token_is(word, "function"));
+    } else if (token_is(word, "end") || token_is(word, "until")) {
+        close_block(blocks);
+    }
+}
+
+void source_modules(const struct source *source, void (*take)(void *arg, const struct required *required), void *arg)
+{
+    struct blocks blocks = {.count = 0};
     for (size_t i = 0; i + 2 < source->word_count; i++) {
         const struct token *word = &source->words[i];
+        follow_blocks(&blocks, word);
         if (!token_is(word, "require") || is_behind_dot(source, i)) {
             continue;
         }
@@ -67,7 +102,7 @@ void source_modules(const struct source *source, void (*take)(void *arg, const c
             for (size_t k = 0; k < name->text.len; k++) {
                 file[k] = file[k] == '.' ? '/' : file[k];
             }
-            take(arg, file, word->line);
+            take(arg, &(struct required){file, word->line, blocks.functions != 0});
         }
     }
 }

@@ -30,8 +30,15 @@ struct source {
 /* Compiles the text and cuts it into words; what the compiler says goes to notes. False: out of memory. */
 bool source_read(struct source *source, struct arena *arena, struct notes *notes);
 
-/* Calls take with the file of every module that the source requires by a literal name, "lib/checks.lua", and the line. */
-void source_modules(const struct source *source, void (*take)(void *arg, const char *file, int line), void *arg);
+/* A module that is required by a literal name. */
+struct required {
+    const char *file; /* "lib/checks.lua" */
+    int line;
+    bool in_function; /* not while the file itself runs */
+};
+
+/* Calls take with every one. */
+void source_modules(const struct source *source, void (*take)(void *arg, const struct required *required), void *arg);
 
 /* Globals that nobody knows: not the sandbox, not a source of the list `all`. */
 void source_check_globals(const struct source *source, const struct source *all, const struct names *names, struct notes *notes);

@@ -136,6 +136,22 @@ static void modules_that_are_not_there_are_found_wherever_they_are_required(void
                               "b_test.lua:2:warning: require: there is no happn/tests.lua below the scripts' root\n");
 }
 
+/* In a call files are not read any more. */
+static void modules_belong_to_the_top(void **state)
+{
+    (void)state;
+    put("lib/m.lua", "return {}\n");
+    put("lib/n.lua", "return {}\n");
+    put("a.lua", "for i = 1, 2 do if i == 1 then require 'lib.m' end end\n"
+                 "while false do end repeat local x until true\n"
+                 "return { inbound = function(msg)\n  if msg then require 'lib.m' end\n  local n = require('lib.n')\n end,\n"
+                 " start = require 'lib.m'.start }\n");
+    put("a_test.lua", "local t = require 'happn.test'\nt.case('a', function() require 'lib.n' end)\n");
+    check(NULL);
+    assert_string_equal(seen, "a.lua:5:warning: require: in a call it gives only what was required while the script was loaded; lib/n.lua belongs to the "
+                              "top of the file\n");
+}
+
 static void the_configuration_says_what_a_script_is_for(void **state)
 {
     (void)state;
@@ -294,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(good_scripts_have_nothing, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(every_mistake_has_its_line, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(modules_that_are_not_there_are_found_wherever_they_are_required, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(modules_belong_to_the_top, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_configuration_says_what_a_script_is_for, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_script_that_never_ends_is_stopped, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_thousand_findings_are_enough, make_folder, remove_folder),
