@@ -1,6 +1,6 @@
 /* A link over a WebSocket, by libwebsockets on our loop.
  *
- * libwebsockets connects, does TLS and the handshake, and takes frames apart. Our own frames we write ourselves: every message
+ * libwebsockets connects, does TLS and the handshake, and takes frames apart. Our own frames we write ourselves (`frame`): every message
  * gets its header and its mask right when it is sent and is gathered with its neighbours; at the end of the loop's turn all of
  * it leaves by one lws_write, as raw bytes. That costs one system call a turn, not one a message.
  *
@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/utf8.h"
+#include "client/frame.h"
 #include "client/link.h"
 
 enum {
@@ -58,8 +59,7 @@ struct link_websocket {
     struct loop_flush flush;
 
     struct buf out, in;
-    unsigned char masks[256];
-    size_t masks_used;
+    struct frame_masks masks;
     bool is_open;                /* the handshake is done and the connection not yet gone */
     bool is_ended;               /* the owner has been told */
     bool is_closing, is_destroyed;
@@ -241,65 +241,9 @@ static void on_found(uv_getaddrinfo_t *lookup, int failed, struct addrinfo *addr
 
 /* --- sending */
 
-static uint32_t next_mask(struct link_websocket *link)
+static happn_status add_frame(struct link_websocket *link, enum frame_kind kind, struct str text)
 {
-    uint32_t mask;
-    if (link->masks_used == 0) {
-        id_random(link->masks, sizeof link->masks);
-    }
-    memcpy(&mask, link->masks + link->masks_used, 4);
-    link->masks_used = (link->masks_used + 4) % sizeof link->masks;
-    return mask;
-}
-
-enum { TEXT_FRAME = 1, CLOSE_FRAME = 8 };
-
-static size_t write_head(unsigned char *head, int opcode, size_t len)
-{
-    head[0] = (unsigned char)(0x80 | opcode); /* final */
-    if (len < 126) {
-        head[1] = (unsigned char)(0x80 | len);
-        return 2;
-    }
-    int bytes = len < 65536 ? 2 : 8;
-    head[1] = bytes == 2 ? 0x80 | 126 : 0x80 | 127;
-    for (int i = 0; i < bytes; i++) {
-        head[2 + i] = (unsigned char)((uint64_t)len >> (8 * (bytes - 1 - i)));
-    }
-    return (size_t)(2 + bytes);
-}
-
-static void copy_masked(char *to, const char *from, size_t len, uint32_t mask)
-{
-    uint64_t wide = (uint64_t)mask << 32 | mask, word;
-    size_t i = 0;
-    for (; i + 8 <= len; i += 8) {
-        memcpy(&word, from + i, 8);
-        word ^= wide;
-        memcpy(to + i, &word, 8);
-    }
-    const char *bytes = (const char *)&wide;
-    for (; i < len; i++) {
-        to[i] = (char)(from[i] ^ bytes[i % 8]);
-    }
-}
-
-static happn_status add_frame(struct link_websocket *link, int opcode, struct str text)
-{
-    unsigned char head[14];
-    size_t head_len = write_head(head, opcode, text.len);
-    uint32_t mask = next_mask(link);
-    memcpy(head + head_len, &mask, 4);
-    head_len += 4;
-    if (!buf_reserve(&link->out, head_len + text.len)) {
-        happn_status status = link->out.status;
-        link->out.status = HAPPN_OK;
-        return status == HAPPN_E_LIMIT ? HAPPN_E_BUSY : status;
-    }
-    memcpy(link->out.ptr + link->out.len, head, head_len);
-    copy_masked(link->out.ptr + link->out.len + head_len, text.ptr, text.len, mask);
-    link->out.len += head_len + text.len;
-    return HAPPN_OK;
+    return frame_add(&link->out, &link->masks, kind, text);
 }
 
 static happn_status send_text(struct client_link *base, struct str text)
@@ -311,14 +255,14 @@ static happn_status send_text(struct client_link *base, struct str text)
     if (text.len > link->options.max_message) {
         return HAPPN_E_LIMIT;
     }
-    return add_frame(link, TEXT_FRAME, text);
+    return add_frame(link, FRAME_TEXT, text);
 }
 
 /* Our own close frame comes behind what was sent. lws would drop the connection without one when it is closed from here. */
 static void add_close(struct link_websocket *link, int code)
 {
     char bytes[2] = {(char)(code >> 8), (char)code};
-    (void)!add_frame(link, CLOSE_FRAME, str_make(bytes, 2));
+    (void)!add_frame(link, FRAME_CLOSE, str_make(bytes, 2));
 }
 
 static void break_off(struct link_websocket *link)
@@ -357,7 +301,7 @@ static void send_ping(struct link_websocket *link)
 {
     char text[64];
     int len = snprintf(text, sizeof text, "\"primus::ping::%lld\"", (long long)loop_now_ms(link->loop));
-    (void)!add_frame(link, TEXT_FRAME, str_make(text, (size_t)len));
+    (void)!add_frame(link, FRAME_TEXT, str_make(text, (size_t)len));
     link->is_waiting_for_pong = true;
     link->has_heard = false;
     uv_timer_start(&link->timer, on_timer, (uint64_t)link->options.pong_ms, 0);
@@ -392,7 +336,7 @@ static void receive_primus(struct link_websocket *link, struct str text)
         char answer[160];
         struct str rest = str_skip(text, ping.len);
         int len = snprintf(answer, sizeof answer, "\"primus::pong::%.*s", (int)rest.len, rest.ptr);
-        (void)!add_frame(link, TEXT_FRAME, str_make(answer, (size_t)len));
+        (void)!add_frame(link, FRAME_TEXT, str_make(answer, (size_t)len));
     } else if (str_starts(text, STR_LIT("\"primus::pong::")) && link->is_waiting_for_pong && !link->is_closing) {
         expect_ping(link);
     } else if (str_is(text, "\"primus::server::close\"") && !link->is_closing) {
