@@ -55,6 +55,58 @@ static int usage(const struct transfer *transfer, const char *text)
     return EXIT_USAGE;
 }
 
+static int refuse_option(const struct transfer *transfer, const char *option)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%.100s cannot be understood", option);
+    return usage(transfer, text);
+}
+
+static int keep_rejects(struct transfer *transfer, const char *file)
+{
+    transfer->rejects = fopen(file, "wb");
+    if (transfer->rejects == NULL) {
+        fprintf(stderr, "happn %s: cannot write %s\n", transfer->name, file);
+        return EXIT_FAILED;
+    }
+    return -1;
+}
+
+/* -1: go on; otherwise an exit code. */
+static int take_option(struct transfer *transfer, int option, const char *word, const char *help)
+{
+    switch (option) {
+    case 'd':
+        transfer->options.database = optarg;
+        return -1;
+    case 'p':
+        transfer->options.pattern = optarg;
+        return -1;
+    case 'r':
+        return keep_rejects(transfer, optarg);
+    case 'a':
+        transfer->options.add = 1;
+        return -1;
+    case 'n':
+        transfer->options.dry_run = 1;
+        return -1;
+    case 'f':
+        transfer->options.force = 1;
+        return -1;
+    case 'j':
+        transfer->as_json = 1;
+        return -1;
+    case 'q':
+        transfer->is_quiet = 1;
+        return -1;
+    case 'h':
+        puts(help);
+        return EXIT_DONE;
+    default:
+        return refuse_option(transfer, word);
+    }
+}
+
 /* Reads the command line. -1: go on; otherwise an exit code. */
 static int read_options(struct transfer *transfer, int argc, char **argv, const char *help)
 {
@@ -66,45 +118,12 @@ static int read_options(struct transfer *transfer, int argc, char **argv, const 
     transfer->options = (happn_transfer_options){.size = sizeof transfer->options, .progress = show_progress, .rejected = show_rejected, .arg = transfer};
     opterr = 0;
     optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 'd':
-            transfer->options.database = optarg;
-            break;
-        case 'p':
-            transfer->options.pattern = optarg;
-            break;
-        case 'r':
-            transfer->rejects = fopen(optarg, "wb");
-            if (transfer->rejects == NULL) {
-                fprintf(stderr, "happn %s: cannot write %s\n", transfer->name, optarg);
-                return EXIT_FAILED;
-            }
-            break;
-        case 'a':
-            transfer->options.add = 1;
-            break;
-        case 'n':
-            transfer->options.dry_run = 1;
-            break;
-        case 'f':
-            transfer->options.force = 1;
-            break;
-        case 'j':
-            transfer->as_json = 1;
-            break;
-        case 'q':
-            transfer->is_quiet = 1;
-            break;
-        case 'h':
-            puts(help);
-            return EXIT_DONE;
-        default: {
-            char text[200];
-            snprintf(text, sizeof text, "%.100s cannot be understood", argv[optind - 1]);
-            return usage(transfer, text);
-        }
-        }
+    int code = -1;
+    for (int option; code < 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        code = take_option(transfer, option, argv[optind - 1], help);
+    }
+    if (code >= 0) {
+        return code;
     }
     if (transfer->options.database == NULL) {
         return usage(transfer, "which database? name it with --db FILE");
