@@ -35,6 +35,9 @@ function snippets(page) {
   return found.map(([, mark, kind, code]) => ({ mark, kind, text: code }));
 }
 
+/** The indented lines of a page that begin with this. */
+const lines = (page, start) => [...fs.readFileSync(path.join(root, page), 'utf8').matchAll(/^ {4}(\S.*)$/gm)].map(([, line]) => line).filter((line) => line.startsWith(start));
+
 const of = (page, kind) => snippets(page).filter((snippet) => snippet.kind === kind).map(({ text }) => text);
 
 const FILES = {
@@ -82,7 +85,7 @@ async function runs(t, code, files) {
   fs.symlinkSync(program, path.join(where, 'happn'));
   const port = await freePort();
   const here = code.replaceAll('55000', String(port)).replaceAll('/tmp/', `${where}/`);
-  const { status, stdout, stderr } = spawnSync('bash', ['-ec', `trap 'kill %1; wait' EXIT\n${here}`],
+  const { status, stdout, stderr } = spawnSync('bash', ['-ec', `trap 'kill %1 2>/dev/null || true; wait' EXIT\n${here}`],
     { cwd: where, env: { ...process.env, PATH: `${where}:${process.env.PATH}` }, encoding: 'utf8', timeout: 60000 });
   assert.equal(status, 0, stdout + stderr);
   return stdout;
@@ -124,6 +127,46 @@ test('the shell lines of docs/http.md serve with a certificate', async (t) => {
   const [code] = of('docs/http.md', 'sh');
   const said = await runs(t, code.replace('\ncurl ', '\ncurl --retry 50 --retry-delay 0 --retry-max-time 30 --retry-connrefused -s '), {});
   assert.match(said, /pong/i);
+});
+
+test('the first tour of README.md sets and gets over HTTP', async (t) => {
+  const server = await Server.start(['--config', path.join(root, 'examples/quickstart/happn.json')]);
+  t.after(() => server.child.kill('SIGKILL'));
+  const asks = lines('README.md', 'curl ');
+  assert.equal(asks.length, 2);
+  const [set, get] = asks.map((line) => spawnSync('sh', ['-c', line.replace('curl ', 'curl -sf ').replace('55000', String(server.port))], { encoding: 'utf8' }));
+  assert.equal(set.status, 0, set.stderr);
+  assert.equal(JSON.parse(get.stdout).text, 'by HTTP');
+  await server.stop();
+});
+
+test('the commands of README.md move documents in, serve, copy and begin a project', async (t) => {
+  const [moveIn] = lines('README.md', 'happn import ');
+  const [serve] = lines('README.md', 'happn serve --port ');
+  const [copy] = lines('README.md', 'happn backup ');
+  const [begin] = lines('README.md', 'happn init ');
+  const old = '{"_id":"/a","path":"/a","data":{"n":1},"created":1,"modified":2}\n';
+  const said = await runs(t, `${moveIn}\n${serve.replace(/ *#.*/, '')} 2>log &\nuntil grep -q listening log; do sleep 0.05; done\n${copy}\n${begin}`, { 'old.nedb': old });
+  assert.match(said, /1 lines read: 1 writes/);
+  assert.match(said, /^ok 1 /m);
+});
+
+test('the commands of docs/moving.md move documents in and out', async (t) => {
+  const commands = ['happn import ', 'happn export ', 'happn backup '].flatMap((start) => lines('docs/moving.md', start)).join('\n');
+  const old = ['/orders/1', '/orders/2', '/a'].map((name) => `${JSON.stringify({ _id: name, path: name, data: {}, created: 1, modified: 2 })}\n`).join('');
+  const said = await runs(t, commands.replaceAll(' /var/lib/old/', ' ').replaceAll(' /backups/', ' '), { 'happn.nedb': old });
+  assert.match(said, /^2$/m); // lines of orders
+  assert.equal(said.match(/3 documents/g).length, 3, said); // imported, exported, copied
+});
+
+test('the lines of docs/lua-tools.md for the repl say what stands there', async (t) => {
+  const page = fs.readFileSync(path.join(root, 'docs/lua-tools.md'), 'utf8');
+  const [, typed] = /^ {4}happn repl --url .*\n\n((?: {4}.*\n)+)/m.exec(page);
+  const [asked, told] = [/^> /, /^(?!> )/].map((what) => typed.trimEnd().split('\n').map((line) => line.slice(4)).filter((line) => what.test(line)));
+  const server = await serves(t, '{}');
+  const { stdout, status } = spawnSync(program, ['repl', '--url', `ws://127.0.0.1:${server.port}`], { input: asked.map((line) => `${line.slice(2)}\n`).join(''), encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [0, `${told.join('\n')}\n`]);
+  await server.stop();
 });
 
 test('the search of docs/search.md finds and removes', async (t) => {
