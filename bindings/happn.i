@@ -131,6 +131,8 @@ void happn_mailbox_close(happn_mailbox *mailbox);
 const char *happn_version(void);
 
 int happn_mb_service_open(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len);
+int happn_mb_service_new(happn_mailbox *mailbox, uint64_t ticket, const char *config, size_t config_len);
+int happn_mb_service_start(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
 int happn_mb_service_reload(happn_mailbox *mailbox, uint64_t ticket, uint64_t service);
 int happn_mb_service_close(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, int reconnect);
 int happn_mb_client_open(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options, size_t options_len);
@@ -144,6 +146,8 @@ int happn_mb_remove(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, co
                     size_t options_len);
 int happn_mb_on(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *path, const char *options, size_t options_len);
 int happn_mb_off(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, uint64_t subscription);
+int happn_mb_layer_add(happn_mailbox *mailbox, uint64_t ticket, uint64_t service, const char *options, size_t options_len);
+int happn_mb_hook_complete(happn_mailbox *mailbox, uint64_t ticket, uint64_t token, int verdict, const char *json, size_t json_len);
 int happn_mb_administer(happn_mailbox *mailbox, uint64_t ticket, uint64_t object, const char *verb, const char *json, size_t json_len);
 int happn_mb_change_password(happn_mailbox *mailbox, uint64_t ticket, uint64_t client, const char *json, size_t json_len);
 int happn_mb_revoke_token(happn_mailbox *mailbox, uint64_t ticket, uint64_t client);

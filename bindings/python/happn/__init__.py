@@ -26,10 +26,11 @@ from typing import Any, AsyncIterator, Awaitable, Callable
 from . import _native, errors
 from .errors import *  # noqa: F401,F403
 from .errors import HappnError, Closed
+from .layers import CANCEL as _CANCEL, HOOK as _HOOK, Layer, LayerFunction, Message, reply
 from .security import Security
 
 __version__ = _native.happn_version()
-__all__ = ["Service", "Client", "Subscription", "Event", "Security", "connect", "HappnError"] + [
+__all__ = ["Service", "Client", "Subscription", "Event", "Message", "Security", "connect", "reply", "HappnError"] + [
     name for name in vars(errors) if isinstance(vars(errors)[name], type) and issubclass(vars(errors)[name], HappnError)
 ]
 
@@ -41,6 +42,16 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 def _options(options: dict[str, Any]) -> str | None:
     return _encode(options) if options else None
+
+
+def _layer_options(
+    actions: "str | list[str] | None" = None,
+    path: "str | list[str] | None" = None,
+    timeout: int = 10_000,
+    on_timeout: str = "refuse",
+    max_pending: int = 1000,
+) -> str:
+    return _encode({"actions": actions, "path": path, "deadline": timeout, "onDeadline": on_timeout, "maxPending": max_pending})
 
 
 def _check(status: int) -> None:
@@ -107,8 +118,8 @@ class _Hub:
                 future.set_exception(errors.make(status, json.loads(body) if body else None, _native.status_text(status)))
             else:
                 future.set_result((meta, body))
-        elif kind in (_DATA, _END):
-            handler = self.handlers.get(ticket) if kind == _DATA else self.handlers.pop(ticket, None)
+        elif kind in (_DATA, _HOOK, _CANCEL, _END):
+            handler = self.handlers.pop(ticket, None) if kind == _END else self.handlers.get(ticket)
             if handler is not None:
                 handler(kind, status, meta, body)
         elif kind == _REPORT:
@@ -468,6 +479,7 @@ class Service:
         self._config = _encode(config or {})
         self._hub: _Hub | None = None
         self._ticket = 0
+        self._layers: list[tuple[LayerFunction, str]] = []
         #: The port it listens on, 0 when it does not.
         self.port = 0
         #: Users, groups, permissions, sessions, tokens, when it is secured.
@@ -478,7 +490,10 @@ class Service:
             hub = self._hub = _Hub()
             self._ticket = hub.ticket()
             try:
-                meta, _ = await hub.call(_native.happn_mb_service_open, self._config, ticket=self._ticket)
+                await hub.call(_native.happn_mb_service_new, self._config, ticket=self._ticket)
+                for function, options in self._layers:
+                    await self._add_layer(hub, function, options)
+                meta, _ = await hub.call(_native.happn_mb_service_start, self._ticket)
             except BaseException:
                 await self.close()
                 raise
@@ -497,6 +512,31 @@ class Service:
     def client(self, **login: Any) -> Client:
         """A client in this process, without a socket: the host, who may do everything, or who logs in (username=..., password=..., or token=...)."""
         return Client(self._running(), self._ticket, _options(login), False)
+
+    def layer(self, function: LayerFunction | None = None, **options: Any) -> Any:
+        """Adds a layer before the service starts; also as a decorator. It sees what comes in before the layers of scripts, and before it is checked
+        for permission: function(message), plain or async, returns None (go on, with what was changed in `message.data`) or happn.reply(value), or raises
+        happn.Refused(text, name=..., code=...). Any other exception refuses the message, too, and is told to the loop's exception handler only.
+
+        Options: actions ('set' or a list) and path ('/a/*' or a list), which messages it wants; others do not wake Python. timeout=10000,
+        milliseconds, and on_timeout='refuse' or 'next': what becomes of a message that waits for longer. max_pending=1000: more are refused."""
+        if self._hub is not None:
+            raise errors.make(-2, None, "the service is started: await add_layer(...)")
+
+        def add(function: LayerFunction) -> LayerFunction:
+            self._layers.append((function, _layer_options(**options)))
+            return function
+
+        return add if function is None else add(function)
+
+    async def add_layer(self, function: LayerFunction, **options: Any) -> None:
+        """As layer, while the service runs: it sees what comes in after the layers of scripts, and what they have made of it."""
+        await self._add_layer(self._running(), function, _layer_options(**options))
+
+    async def _add_layer(self, hub: _Hub, function: LayerFunction, options: str) -> None:
+        ticket = hub.ticket()
+        hub.handlers[ticket] = Layer(hub, function).on_event
+        await hub.call(_native.happn_mb_layer_add, self._ticket, options, ticket=ticket)
 
     async def reload(self) -> None:
         """Loads the scripts anew, all or nothing."""
