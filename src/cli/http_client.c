@@ -149,7 +149,8 @@ char *http_post(const struct http_target *target, const char *path, const char *
         return NULL;
     }
     char head[20000];
-    int len = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n%s%s%s\r\n",
+    int len = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                       "Connection: close\r\n%s%s%s\r\n",
                        path, target->host, target->port, strlen(json), token != NULL ? "Authorization: Bearer " : "", token != NULL ? token : "",
                        token != NULL ? "\r\n" : "");
     bool sent = len < (int)sizeof head && write_all(bio, head, (size_t)len) && write_all(bio, json, strlen(json));

@@ -256,7 +256,8 @@ static const char *read_password(const char *name, char out[1100])
 /* -1: go on. */
 static int read_options(struct asked *asked, const char *noun, int argc, char **argv)
 {
-    enum { URL = 256, AS, PASSWORD_FILE, TOKEN, CA, INSECURE, FILE_NAME, JSON, NEW_PASSWORD, PUBLIC_KEY, NO_PASSWORD, CUSTOM_DATA, GROUP, USER, REASON, CRITERIA, HELP };
+    enum { URL = 256, AS, PASSWORD_FILE, TOKEN, CA, INSECURE, FILE_NAME, JSON, NEW_PASSWORD, PUBLIC_KEY, NO_PASSWORD, CUSTOM_DATA, GROUP, USER, REASON,
+           CRITERIA, HELP };
     static const struct option options[] = {
         {"url", 1, NULL, URL}, {"as", 1, NULL, AS}, {"password-file", 1, NULL, PASSWORD_FILE}, {"token", 1, NULL, TOKEN}, {"ca", 1, NULL, CA},
         {"insecure", 0, NULL, INSECURE}, {"file", 1, NULL, FILE_NAME}, {"json", 0, NULL, JSON}, {"new-password-file", 1, NULL, NEW_PASSWORD},

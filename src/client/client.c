@@ -2,8 +2,8 @@
  *
  * Open: the link connects, configure-session and login go over it, the answer to the login is the answer to the open. What is
  * called before that waits in the link, in order. End: the peer or the network closed; what is pending is answered, only
- * close is left, unless the connection is made again (reconnect.c). Close: the link closes, what is pending is answered, the handles close, the memory goes; each step in a
- * later turn than the one before, so callbacks of the caller may close at any time. */
+ * close is left, unless the connection is made again (reconnect.c). Close: the link closes, what is pending is answered, the handles close, the
+ * memory goes; each step in a later turn than the one before, so callbacks of the caller may close at any time. */
 
 #include "client/client.h"
 

@@ -15,7 +15,8 @@
 #include "base/id.h"
 #include "client/client.h"
 
-/* Servers of a pool that have not been tried are tried at once. The first wait is the least; then (1 to 2) * least * 2^(attempt - 1), as the originals wait, so that many clients do not come at once. */
+/* Servers of a pool that have not been tried are tried at once. The first wait is the least; then (1 to 2) * least * 2^(attempt - 1), as the originals
+ * wait, so that many clients do not come at once. */
 static uint64_t next_wait(happn_client *client)
 {
     const struct connect_options *options = &client->options;

@@ -6,7 +6,8 @@
 #include "script/scripts.h"
 
 /* Adds a JSON object: {"generation":3,"memory":..,"memoryLimit":..,"timers":..,"listeners":..,
- * "scripts":[{"script","calls","refusals","errors"}], "metrics":{...}, "stalls":{...}, "tasks":[{"id","script","hook","line","age","state","path","generation"}]}; age in milliseconds. */
+ * "scripts":[{"script","calls","refusals","errors"}], "metrics":{...}, "stalls":{...},
+ * "tasks":[{"id","script","hook","line","age","state","path","generation"}]}; age in milliseconds. */
 void inspect_add(struct scripts *scripts, struct buf *out);
 
 /* Adds the sums of all of it for statistics: {"generation","memory","tasks","calls","refusals","errors","metrics":{...}}. */

@@ -239,7 +239,8 @@ static happn_status put_grant(struct lookup *lookup, struct str group, struct st
     grant->group = arena_str(&grant->arena, group);
     grant->table = arena_str(&grant->arena, table);
     grant->permissions = arena_str(&grant->arena, permissions);
-    happn_status status = grant->group.ptr != NULL && grant->table.ptr != NULL && grant->permissions.ptr != NULL ? read_asks(grant, permissions, error) : HAPPN_E_MEMORY;
+    bool is_copied = grant->group.ptr != NULL && grant->table.ptr != NULL && grant->permissions.ptr != NULL;
+    happn_status status = is_copied ? read_asks(grant, permissions, error) : HAPPN_E_MEMORY;
     status = status == HAPPN_OK ? idmap_add(&lookup->grants, &grant->node, str_hash(group)) : status;
     if (status != HAPPN_OK) {
         free_grant(lookup, grant);

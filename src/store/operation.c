@@ -88,7 +88,11 @@ happn_status operation_check(struct store_op *op, const struct document *documen
                      (int)(document->path.len < 300 ? document->path.len : 300), document->path.ptr);
 }
 
-enum { BYTES_OF_ONE = 1024 /* a long document counts as several */, BYTES_AROUND = 150 /* dates and names that are sent with each */, STEPS_OF_ONE = 4 /* of sorting */ };
+enum {
+    BYTES_OF_ONE = 1024, /* a long document counts as several */
+    BYTES_AROUND = 150,  /* dates and names that are sent with each */
+    STEPS_OF_ONE = 4     /* of sorting */
+};
 
 struct operation_cursor {
     struct store_op *op;

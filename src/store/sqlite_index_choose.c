@@ -77,7 +77,10 @@ static bool add_document(struct few *few, sqlite3_stmt *row)
     if (!str_is_set(data)) {
         return false;
     }
-    *document = (struct document){.created = sqlite3_column_int64(row, 1), .modified = sqlite3_column_int64(row, 2), .rev = sqlite3_column_int64(row, 5), .is_unchecked = true};
+    *document = (struct document){.created = sqlite3_column_int64(row, 1),
+                                  .modified = sqlite3_column_int64(row, 2),
+                                  .rev = sqlite3_column_int64(row, 5),
+                                  .is_unchecked = true};
     document->path = arena_str(few->arena, column(row, 0));
     document->data = arena_str(few->arena, data);
     bool is_there = document->path.ptr != NULL && document->data.ptr != NULL;

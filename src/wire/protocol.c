@@ -64,7 +64,8 @@ static void encode_system(const struct session *session, const char *event, stru
 
 #define PROTOCOL(number_, heartbeat_, language_, value_, system_)                                                     \
     {.name = "happn_" #number_, .number = number_, .heartbeat = heartbeat_, .language = language_, .returns_in_silence = number_ >= 3, .lends = true, \
-     .encode_reply = encode_reply, .encode_list = encode_list, .encode_publication = encode_publication, .encode_value = value_, .encode_report = encode_report, .encode_disconnect = encode_disconnect, .encode_system = system_}
+     .encode_reply = encode_reply, .encode_list = encode_list, .encode_publication = encode_publication, .encode_value = value_, \
+     .encode_report = encode_report, .encode_disconnect = encode_disconnect, .encode_system = system_}
 
 const struct protocol protocols[] = {
     PROTOCOL(1, HEARTBEAT_BY_CLIENT, WILDCARD_STRING, encode_value, NULL),

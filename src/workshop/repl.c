@@ -135,7 +135,9 @@ static happn_status open_repl(struct repl *repl, happn_error *error)
     const happn_repl_options *options = repl->options;
     struct testing *testing = &repl->testing;
     struct scripts_options limits = {.root = options->base_dir != NULL ? options->base_dir : ".", .memory = REPL_MEMORY};
-    struct str config = options->connect != NULL ? STR_NONE : options->config != NULL ? str_make(options->config, options->config_len) : STR_LIT("{\"utils\":{\"logLevel\":\"warn\"}}");
+    struct str config = options->connect != NULL  ? STR_NONE
+                        : options->config != NULL ? str_make(options->config, options->config_len)
+                                                  : STR_LIT("{\"utils\":{\"logLevel\":\"warn\"}}");
     testing->core = (struct core){.loop = &testing->loop, .limits = {.message_bytes = MAX_MESSAGE}};
     testing_begin(testing);
     happn_status status = trial_open(&testing->trial, &testing->core, &limits, error);
