@@ -153,6 +153,29 @@ export interface Client {
   disconnect(callback: Callback<void>): void;
 }
 
+/** What somebody asks for. Only `data` can be changed. */
+export interface Message {
+  readonly action: string; readonly path: string; readonly options: any; data: any;
+  readonly sessionId: string; readonly session: { id: string; user: { username: string } | null };
+  /** Where happn-3's layers find all of it. */
+  readonly raw: Message;
+}
+export class Reply { private constructor(); value: unknown }
+type Decided = void | null | Message | Reply;
+/** One argument: returns or promises what is decided; throws Refused. Two: happn-3's, which call back. */
+export type Layer = ((message: Message) => Decided | Promise<Decided>) | ((message: Message, callback: (error?: any, message?: Message | Reply) => void) => void);
+export interface LayerOptions {
+  actions?: string | string[]; path?: string | string[];
+  /** Milliseconds (10000), and what becomes of a message that waits for longer. */
+  timeout?: number; onTimeout?: 'refuse' | 'next';
+  /** More that wait are refused (1000). */
+  maxPending?: number;
+}
+export class Refused extends Error {
+  constructor(message: string, more?: { name?: string; code?: number });
+  code?: number;
+}
+
 export interface Service extends NodeJS.EventEmitter {
   /** The port it listens on, 0 when it does not. */
   port: number;
@@ -168,6 +191,11 @@ export interface Service extends NodeJS.EventEmitter {
       disconnectSession(session: Named, ...rest: any[]): Promise<any>;
     };
   };
+  addLayer(fn: Layer, options?: LayerOptions): Promise<void>;
+  addLayer(fn: Layer, options: LayerOptions, callback: Callback<void>): void;
+  /** A layer threw something else than Refused; without a listener it is a warning of the process. */
+  on(event: 'layer-error', listener: (error: unknown) => void): this;
+  on(event: string, listener: (...args: any[]) => void): this;
   reload(): Promise<void>;
   reload(callback: Callback<void>): void;
   /** reconnect: false tells the clients not to come back. */
@@ -176,6 +204,7 @@ export interface Service extends NodeJS.EventEmitter {
 }
 
 export const version: string;
+export function reply(value: unknown): Reply;
 export function connect(options: string | ConnectOptions): Promise<Client>;
 export const service: {
   create(config?: object): Promise<Service>;

@@ -4,12 +4,15 @@
 const { EventEmitter } = require('events');
 const path = require('path');
 
+const layers = require('./layers');
 const security = require('./security');
 
 const native = require(process.env.HAPPN_MODULE ? path.join(process.env.HAPPN_MODULE, 'happn_native.node') : './happn_native.node');
 
 const DONE = 1;
 const DATA = 2;
+const HOOK = 3;
+const CANCEL = 4;
 const END = 5;
 const STATE = 6;
 const REPORT = 7;
@@ -122,7 +125,7 @@ class Hub {
       this.hold(-1);
       if (status < 0) waiting.reject(new HappnError(status, body ? JSON.parse(body) : null));
       else waiting.resolve([meta, body]);
-    } else if (kind === DATA) {
+    } else if (kind === DATA || kind === HOOK || kind === CANCEL) {
       const handler = this.handlers.get(ticket);
       if (handler) handler(kind, meta, body);
     } else if (kind === END) {
@@ -427,13 +430,40 @@ class Service extends EventEmitter {
   async start(config) {
     this.hub.listen(this.ticket, () => this.emit('stopped'));
     try {
-      const [meta] = await this.hub.call('happn_mb_service_open', this.ticket, JSON.stringify(config || {}));
+      const [rest, functions] = layers.fromConfig(config || {});
+      await this.hub.call('happn_mb_service_new', this.ticket, JSON.stringify(rest));
+      for (const { fn, options } of functions) await this.addLayer(fn, options);
+      const [meta] = await this.hub.call('happn_mb_service_start', this.hub.ticket(), this.ticket);
       this.port = JSON.parse(meta).port;
     } catch (error) {
       this.hub.close();
       throw error;
     }
     return this;
+  }
+
+  /** addLayer(fn, [options], [callback]): a function that sees what comes in, behind the layers of scripts. */
+  addLayer(fn, options, callback) {
+    if (typeof options === 'function') [options, callback] = [undefined, options];
+    const add = () => {
+      if (typeof fn !== 'function') throw new TypeError('a layer is a function');
+      const text = layers.optionsText(options);
+      const ticket = this.hub.ticket();
+      this.hub.listen(ticket, layers.layer(fn, {
+        complete: (token, verdict, json) => {
+          if (this.hub.mailbox) native.happn_mb_hook_complete(this.hub.mailbox, 0, token, verdict, json);
+        },
+        report: (error) => this.reportMistake(error),
+      }));
+      return this.hub.call('happn_mb_layer_add', ticket, this.ticket, text);
+    };
+    return deliver(attempt(add).then(() => undefined), callback);
+  }
+
+  /** @private What a layer has thrown that is no refusal. */
+  reportMistake(error) {
+    if (this.emit('layer-error', error)) return;
+    process.emitWarning('a layer failed', { type: 'HappnWarning', detail: (error && error.stack) || String(error) });
   }
 
   /** @private A client in this process that is somebody: { username, password } or { token }. */
@@ -493,6 +523,9 @@ async function connect(options) {
 
 module.exports = {
   HappnError,
+  Refused: layers.Refused,
+  /** What a layer returns that answers itself: everything behind it is left out. */
+  reply: layers.reply,
   version: native.happn_version(),
   connect,
   service: {
