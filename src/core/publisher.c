@@ -50,11 +50,11 @@ static void deliver_all(struct publication *publication, struct publication *eac
     }
 }
 
-static void report(struct request *request, const struct publication *publication)
+static void report(struct request *request, const struct publication_results *results, bool acknowledged)
 {
     struct str id = publisher_id(&request->arena, request->session, request->event_id);
     if (id.ptr != NULL) {
-        publisher_report(request->session, id, request->event_id, &publication->results, false);
+        publisher_report(request->session, id, request->event_id, results, acknowledged);
     }
 }
 
@@ -98,15 +98,30 @@ static void publish_after_reply(struct request *request, struct publication *pub
             snprintf(publication->results.error, sizeof publication->results.error, "%s",
                      is_full ? "too many publications wait to be acknowledged" : happn_status_text(HAPPN_E_MEMORY));
         }
-        report(request, publication);
+        report(request, &publication->results, false);
+    }
+    core_end(request);
+}
+
+/* Whoever waits for a report shall not wait for what does not happen. */
+static void answer_unpublished(struct request *request)
+{
+    int level = request->options.consistency;
+    core_answer(request);
+    if (level == CONSISTENCY_DEFERRED || level == CONSISTENCY_ACKNOWLEDGED) {
+        report(request, &(struct publication_results){.queued = 0}, level == CONSISTENCY_ACKNOWLEDGED);
     }
     core_end(request);
 }
 
 void publisher_answer(struct request *request, struct publication *publication, struct publication *each, size_t count)
 {
-    if (publication == NULL || request->options.no_publish) {
+    if (publication == NULL) {
         core_reply(request);
+        return;
+    }
+    if (request->options.no_publish) {
+        answer_unpublished(request);
         return;
     }
     if (publication->consistency != CONSISTENCY_TRANSACTIONAL) {

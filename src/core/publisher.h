@@ -11,7 +11,7 @@ enum consistency {
     CONSISTENCY_ACKNOWLEDGED   /* the reply leaves first, the report follows when everybody has acknowledged */
 };
 
-/* Publishes and answers the request, in the order its level asks for. With noPublish it is only answered. publication NULL:
+/* Publishes and answers the request, in the order its level asks for. With noPublish it is answered and, where a report is due, reported. publication NULL:
  * nothing to publish. `each` are further events of the same request, `count` of them. Ends the request. */
 void publisher_answer(struct request *request, struct publication *publication, struct publication *each, size_t count);
 

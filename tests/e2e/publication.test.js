@@ -49,6 +49,23 @@ for (const protocol of protocols) {
     });
   }
 
+  test(`${protocol}: what is not published is reported at once: nobody waits for it`, async () => {
+    const peer = await speak(protocol);
+    for (const [action, more] of [['set', { data: { n: 1 } }], ['remove', {}]]) {
+      for (const { level, result } of levels) {
+        peer.heard = [];
+        await peer.ask({ action, path: `/silent/${protocol}`, ...more, options: { consistency: level, noPublish: true } });
+        if (result) {
+          const report = await peer.until((message) => kind(message) === 'report');
+          same(report.result, { ...result, ...Object.fromEntries(Object.keys(result).map((name) => [name, 0])) });
+          assert.deepEqual([report.status, report._meta.eventId], ['ok', peer.last]);
+        }
+        await peer.ask({ action: 'get', path: '/silent' }); // whatever else was said came before
+        same(peer.heard.map(kind), result ? ['answer', 'report', 'answer'] : ['answer', 'answer'], `${action}, level ${level}`);
+      }
+    }
+  });
+
   test(`${protocol}: overlapping subscriptions: a message for each channel, counted by subscriptions`, async () => {
     const peer = await speak(protocol);
     const head = `/over/${protocol}`;
