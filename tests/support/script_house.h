@@ -23,6 +23,7 @@
 #include "store/datastores.h"
 #include "store/memory.h"
 #include "wire/message.h"
+#include "test_folder.h"
 
 enum { MAX_FRAMES = 64 };
 
@@ -39,7 +40,7 @@ struct peer {
 static struct loop loop;
 static struct core core;
 static struct scripts *scripts;
-HELPER char root[64], log_file[96];
+HELPER char root[TEST_FOLDER_SIZE], log_file[96];
 
 HELPER struct buf *begin(struct link *link)
 {
@@ -339,8 +340,7 @@ HELPER int open_core(void **state)
 {
     (void)state;
     happn_error error;
-    snprintf(root, sizeof root, "/tmp/happn-scripts-XXXXXX");
-    assert_non_null(mkdtemp(root));
+    test_folder_make(root);
     snprintf(log_file, sizeof log_file, "%s/log", root);
     assert_int_equal(loop_init(&loop, NULL), HAPPN_OK);
     assert_int_equal(core_init(&core, &loop, NULL), HAPPN_OK);
@@ -391,9 +391,7 @@ HELPER int close_core(void **state)
     assert_int_equal(core.session_count, 0);
     core_fini(&core);
     log_close(core.log);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(root);
     return 0;
 }
 

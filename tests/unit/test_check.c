@@ -15,40 +15,30 @@
 #include "happn/workshop.h"
 #include "script/trial.h"
 #include "base/buf.h"
+#include "test_folder.h"
 #include "workshop/globals.h"
 #include "workshop/tokens.h"
 
-static char root[64], seen[8192];
+static char root[TEST_FOLDER_SIZE], seen[8192];
 
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(root, "/tmp/happn-check-XXXXXX");
+    test_folder_make(root);
     seen[0] = '\0';
-    return mkdtemp(root) != NULL ? 0 : -1;
+    return 0;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command);
+    test_folder_remove(root);
+    return 0;
 }
 
 static void put(const char *file, const char *text)
 {
-    char path[256], *slash;
-    snprintf(path, sizeof path, "%s/%s", root, file);
-    if ((slash = strchr(path + strlen(root) + 1, '/')) != NULL) {
-        *slash = '\0';
-        mkdir(path, 0755);
-        *slash = '/';
-    }
-    FILE *stream = fopen(path, "w");
-    assert_non_null(stream);
-    fputs(text, stream);
-    fclose(stream);
+    test_folder_put(root, file, text);
 }
 
 static void note(const happn_finding *finding, void *arg)

@@ -14,6 +14,7 @@
 #include "happn/happn.h"
 #include "json/scan.h"
 #include "service/service.h"
+#include "test_folder.h"
 
 enum { PATIENCE_MS = 20000 };
 
@@ -322,16 +323,6 @@ static void be_stuck_at(void *runtime, const char *file, int line)
     }
 }
 
-static void put(const char *folder, const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static bool has_logged(const char *folder, const char *text)
 {
     static char log[65536];
@@ -347,17 +338,17 @@ static bool has_logged(const char *folder, const char *text)
 static void a_server_that_stands_still_says_where(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/happn-watchdog-XXXXXX", config[400], stats[4096], command[64];
+    char folder[TEST_FOLDER_SIZE], config[400], stats[4096];
     happn_runtime *runtime;
     happn_service *service;
     happn_client *client;
     happn_error error = {.status = HAPPN_OK};
     struct told opened = {0};
-    assert_non_null(mkdtemp(folder));
-    put(folder, "stuck.lua", "return { actions = { 'set' }, paths = { '/slow' }, inbound = function(msg)\n"
-                             "  local long = ('x'):rep(2000000)\n"
-                             "  msg.data.n = #long\n"
-                             "end }\n");
+    test_folder_make(folder);
+    test_folder_put(folder, "stuck.lua", "return { actions = { 'set' }, paths = { '/slow' }, inbound = function(msg)\n"
+                                         "  local long = ('x'):rep(2000000)\n"
+                                         "  msg.data.n = #long\n"
+                                         "end }\n");
     snprintf(config, sizeof config,
              "{\"deferListen\":true,\"utils\":{\"logFile\":\"log\",\"watchdogMs\":20},"
              "\"services\":{\"protocol\":{\"config\":{\"inboundLayers\":[\"stuck.lua\"]}},"
@@ -385,8 +376,7 @@ static void a_server_that_stands_still_says_where(void **state)
     happn_client_close(client, NULL, NULL);
     happn_service_close(service, 0, NULL, NULL);
     happn_runtime_close(runtime);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(folder);
 }
 
 /* Puts its letter behind those that are there. */
@@ -408,15 +398,15 @@ static void layers_of_a_host_and_of_scripts_are_one_chain(void **state)
 {
     (void)state;
     static const char config[] = "{\"deferListen\":true,\"services\":{\"protocol\":{\"config\":{\"inboundLayers\":[\"b.lua\",\"c.lua\"]}}}}";
-    char folder[] = "/tmp/happn-chain-XXXXXX", command[64];
+    char folder[TEST_FOLDER_SIZE];
     happn_runtime *runtime;
     happn_service *service;
     happn_client *client;
     happn_error error = {.status = HAPPN_OK};
     struct told opened = {0}, got = {0};
-    assert_non_null(mkdtemp(folder));
-    put(folder, "b.lua", "return { actions = { 'set' }, inbound = function(msg) msg.data.order = msg.data.order .. 'b' end }");
-    put(folder, "c.lua", "return { actions = { 'set' }, inbound = function(msg) happn.sleep(1); msg.data.order = msg.data.order .. 'c' end }");
+    test_folder_make(folder);
+    test_folder_put(folder, "b.lua", "return { actions = { 'set' }, inbound = function(msg) msg.data.order = msg.data.order .. 'b' end }");
+    test_folder_put(folder, "c.lua", "return { actions = { 'set' }, inbound = function(msg) happn.sleep(1); msg.data.order = msg.data.order .. 'c' end }");
     assert_int_equal(happn_runtime_open(HAPPN_RUNTIME_STEPPED, &runtime), HAPPN_OK);
     assert_int_equal(happn_service_new(runtime, config, strlen(config), folder, &service, &error), HAPPN_OK);
     assert_int_equal(happn_service_add_layer(service, 0, add_letter, "a"), HAPPN_OK);
@@ -432,8 +422,7 @@ static void layers_of_a_host_and_of_scripts_are_one_chain(void **state)
     happn_client_close(client, NULL, NULL);
     happn_service_close(service, 0, NULL, NULL);
     happn_runtime_close(runtime);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(folder);
 }
 
 int main(void)

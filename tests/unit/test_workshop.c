@@ -13,32 +13,27 @@
 #include <cmocka.h>
 
 #include "happn/workshop.h"
+#include "test_folder.h"
 
-static char root[64], seen[16384], lines[4096];
+static char root[TEST_FOLDER_SIZE], seen[16384], lines[4096];
 
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(root, "/tmp/happn-tests-XXXXXX");
-    return mkdtemp(root) != NULL ? 0 : -1;
+    test_folder_make(root);
+    return 0;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command);
+    test_folder_remove(root);
+    return 0;
 }
 
 static void put(const char *file, const char *text)
 {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", root, file);
-    FILE *stream = fopen(path, "w");
-    assert_non_null(stream);
-    fputs(text, stream);
-    fclose(stream);
+    test_folder_put(root, file, text);
 }
 
 static void tell(const happn_test_result *result, void *arg)
