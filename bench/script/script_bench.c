@@ -46,7 +46,7 @@ static void close_link(struct link *link, const char *reason)
     (void)link, (void)reason;
 }
 
-static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL};
+static const struct link_ops link_ops = {begin, commit, send_payload, close_link, NULL, NULL};
 static struct link link_of_all = {&link_ops};
 
 static void write_script(const char *text)
