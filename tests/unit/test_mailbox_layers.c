@@ -335,6 +335,44 @@ static void layers_of_a_host_stand_around_the_scripts(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void who_asked_has_gone(void **state)
+{
+    (void)state;
+    uint64_t service = new_service(CONFIG), layer = add_layer(service, "{\"actions\":\"set\"}");
+    start_service(service);
+    uint64_t client = open_client(service), other = open_client(service), number = set(client, "/a", "{\"n\":1}"), close = ticket();
+    uint64_t token = expect(HAPPN_EV_HOOK, layer, 0).token, get = ticket();
+    assert_int_equal(happn_mb_client_close(mailbox, close, client), HAPPN_OK);
+    expect(HAPPN_EV_DONE, number, HAPPN_E_CLOSED);
+    expect(HAPPN_EV_DONE, close, 0);
+    expect(HAPPN_EV_END, client, 0);
+    expect(HAPPN_EV_DONE, complete(token, HAPPN_NEXT, "{\"n\":2}"), HAPPN_OK); /* what was asked for is done all the same */
+    assert_int_equal(happn_mb_get(mailbox, get, other, "/a", NULL, 0), HAPPN_OK);
+    assert_string_equal(expect(HAPPN_EV_DONE, get, 0).body, "{\"n\":2}");
+}
+
+/* An acknowledgement overtakes what its session waits for, so it never waits itself. */
+static void a_layer_that_wants_everything(void **state)
+{
+    (void)state;
+    static const char reported[] = "{\"consistency\":3,\"onPublished\":true}";
+    uint64_t service = new_service(CONFIG), client, on = ticket(), number = ticket(), layer;
+    start_service(service);
+    client = open_client(service);
+    layer = add_layer(service, "{}");
+    assert_int_equal(happn_mb_on(mailbox, on, client, "/a", NULL, 0), HAPPN_OK);
+    struct event hook = expect(HAPPN_EV_HOOK, layer, 0);
+    assert_non_null(strstr(hook.meta, "\"action\":\"on\""));
+    assert_string_equal(hook.body, "null");
+    decide(hook.token, HAPPN_NEXT, NULL);
+    expect(HAPPN_EV_DONE, on, 0);
+    assert_int_equal(happn_mb_set(mailbox, number, client, "/a", "1", 1, reported, strlen(reported)), HAPPN_OK);
+    decide(expect(HAPPN_EV_HOOK, layer, 0).token, HAPPN_NEXT, NULL);
+    expect(HAPPN_EV_DONE, number, 0);
+    expect(HAPPN_EV_DATA, on, 0);
+    assert_non_null(strstr(expect(HAPPN_EV_REPORT, number, 0).body, "\"acknowledged\":1"));
+}
+
 static void a_service_closes_while_messages_wait(void **state)
 {
     (void)state;
@@ -493,6 +531,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_host_that_does_not_answer, set_up_stepped, tear_down_stepped),
         TEST(a_host_that_is_busy),
         TEST(layers_of_a_host_stand_around_the_scripts),
+        TEST(who_asked_has_gone),
+        TEST(a_layer_that_wants_everything),
         TEST(a_service_closes_while_messages_wait),
         TEST(a_mailbox_closes_while_messages_wait),
         TEST(options_that_make_no_sense),
