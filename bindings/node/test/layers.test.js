@@ -5,6 +5,7 @@ const assert = require('assert');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
+const { spawnSync } = require('child_process');
 const { once } = require('events');
 const { test } = require('node:test');
 
@@ -216,4 +217,25 @@ test('a service that stops while messages wait', async () => {
   await service.stop();
   await waiting;
   await client.disconnect();
+});
+
+/** Two ends of a process, or of a worker in it, while a message waits. */
+const leaving = (end) => `
+  const happn = require(${JSON.stringify(path.join(process.env.HAPPN_MODULE || path.join(__dirname, '..'), 'index.js'))});
+  (async () => {
+    const service = await happn.service.create({ deferListen: true, utils: { logLevel: 'error' } });
+    await service.addLayer(() => { ${end}; return new Promise(() => {}); }, { actions: 'set' });
+    const client = await service.client();
+    client.set('/a', {}).catch(() => {});
+  })();`;
+
+test('leaving while messages wait', () => {
+  const one = spawnSync(process.execPath, ['-e', leaving('process.exit(3)')], { encoding: 'utf8', timeout: 20000 });
+  assert.deepStrictEqual([one.status, one.stderr], [3, '']);
+  const worker = `
+    const { Worker } = require('worker_threads');
+    const worker = new Worker(${JSON.stringify(leaving("require('worker_threads').parentPort.postMessage('waits')"))}, { eval: true });
+    worker.once('message', () => worker.terminate().then(() => console.log('terminated')));`;
+  const two = spawnSync(process.execPath, ['-e', worker], { encoding: 'utf8', timeout: 20000 });
+  assert.deepStrictEqual([two.status, two.stdout, two.stderr], [0, 'terminated\n', '']);
 });

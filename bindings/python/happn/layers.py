@@ -12,6 +12,7 @@ from .errors import Refused
 
 _NEXT, _FAIL, _REPLY = 0, 1, 2  # happn/layer.h
 HOOK, CANCEL = 3, 4  # happn/mailbox.h
+_FAILED = {"name": "LayerError", "message": "a layer of the server failed"}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -103,16 +104,14 @@ class Layer:
 
     def _end(self, token: int, message: Message, task: "asyncio.Future[Any]") -> None:
         waits = self._tasks.pop(token, None) is not None
-        error = asyncio.CancelledError("a layer's task was cancelled") if task.cancelled() else task.exception()
-        if not waits and task.cancelled():
-            return  # by us: nobody wants to know any more
-        if error is not None:
-            self._fail(token, error)
+        if task.cancelled():
+            if waits:  # not by us: the event loop ends, or the layer itself wanted it; neither is a mistake
+                self._complete(token, _FAIL, _encode(_FAILED))
             return
         try:
             self._settle(token, message, task.result())
-        except Exception as mistake:
-            self._fail(token, mistake)
+        except Exception as error:
+            self._fail(token, error)
 
     def _settle(self, token: int, message: Message, result: Any) -> None:
         if isinstance(result, Reply):
@@ -122,12 +121,12 @@ class Layer:
         else:
             raise TypeError(f"a layer returned a {type(result).__name__} instead of None, its message or happn.reply(...)")
 
-    def _fail(self, token: int, error: BaseException) -> None:
+    def _fail(self, token: int, error: Exception) -> None:
         """Who asked hears of a refusal as it was meant, and nothing of a mistake, which is told here."""
         if isinstance(error, Refused):
             told = {"name": error.name, "message": str(error), "code": error.code or 0}
         else:
-            told = {"name": "LayerError", "message": "a layer of the server failed"}
+            told = _FAILED
             self._hub.loop.call_exception_handler({"message": "a happn layer failed", "exception": error})
         self._complete(token, _FAIL, _encode(told))
 

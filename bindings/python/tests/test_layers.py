@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
+import textwrap
 import unittest
 from pathlib import Path
 
@@ -96,6 +99,15 @@ class Layers(unittest.IsolatedAsyncioTestCase):
             await client.set("/good", 1)
         self.assertEqual([type(error) for error in self.told], [KeyError, TypeError, TypeError, ValueError, KeyError])
         self.assertIsNotNone(self.told[0].__traceback__)
+
+    async def test_a_layer_that_cancels_itself_refuses(self):
+        async def give_up(message):
+            raise asyncio.CancelledError
+
+        async with self.serving(give_up, actions="set") as (service, client):
+            with self.assertRaisesRegex(happn.Refused, "a layer of the server failed"):
+                await client.set("/a", 1)
+        self.assertEqual(self.told, [])
 
     async def test_a_layer_that_waits_holds_up_nobody_else(self):
         arrived, let = asyncio.Event(), asyncio.Event()
@@ -226,6 +238,33 @@ class Layers(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(happn.Closed):
                 await waiting
         self.assertEqual(self.told, [])
+
+
+class Life(unittest.TestCase):
+    def test_leaving_while_messages_wait(self):
+        text = """
+            import asyncio, sys, happn
+            async def main():
+                arrived = asyncio.Event()
+                async def wait(message):
+                    arrived.set()
+                    await asyncio.Event().wait()
+                global service, client
+                service = happn.Service({"deferListen": True, "utils": {"logLevel": "error"}})
+                service.layer(wait, actions="set")
+                await service.start()
+                client = await service.client().open()
+                waiting = asyncio.ensure_future(client.set("/a", 1))
+                await arrived.wait()
+                waiting.cancel()
+                print("left")
+                if len(sys.argv) > 1:
+                    sys.exit(3)
+            asyncio.run(main())
+        """
+        for arguments, code in [([], 0), (["exit"], 3)]:
+            done = subprocess.run([sys.executable, "-c", textwrap.dedent(text), *arguments], capture_output=True, text=True, timeout=20)
+            self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (code, "left", ""))
 
 
 if __name__ == "__main__":
