@@ -11,10 +11,14 @@ const { Terminal } = require('./support/terminal');
 
 const place = fs.mkdtempSync(path.join(os.tmpdir(), 'happn-repl-'));
 const history = path.join(place, 'history');
+const terminals = [];
+test.after(() => terminals.forEach((terminal) => terminal.kill()));
+
 const LEFT = '\x1b[D', UP = '\x1b[A', CTRL_C = '\x03', CTRL_D = '\x04', BACKSPACE = '\x7f';
 
 async function start(args = [], env = {}) {
   const terminal = new Terminal(program, ['repl', ...args], { HAPPN_HISTORY: history, HOME: place, ...env });
+  terminals.push(terminal);
   await terminal.until('> ');
   return terminal;
 }
@@ -55,16 +59,17 @@ test('the tab key completes names: of happn, of libraries, of documents, and wor
   await terminal.until('path     paths    publish  \n> happn.p');
   terminal.type('at\t("/a")\r');
   await terminal.until('\n"/a"\n> ');
-  terminal.type('doc = happn.set("/a", { alpha = { beta = 5 }, other = 1 })\r');
-  await terminal.until('> ');
-  terminal.type('do\t.al\t.b\t\r');
+  terminal.type('doc = happn.set("/a", { alpha = { beta = 5 }, other = 1 }) print("set")\r');
+  await terminal.until('\nset\n> '); // a prompt alone may be that of the line being typed, drawn anew
+  terminal.type('do\t');
   await terminal.until('do   doc');
+  await terminal.until('> do');
   terminal.type(CTRL_C);
   await terminal.until('^C\n> ');
   terminal.type('doc.al\t.b\t\r');
   await terminal.until('\n5\n> ');
-  terminal.type('retu\t\t6\r'); // behind a whole word there is nothing to add
-  await terminal.until('> ');
+  terminal.type('retu\t\t6\r'); // return6: behind a whole word there is nothing to add
+  await terminal.until('\nnil\n> ');
   await leave(terminal);
 });
 
@@ -117,6 +122,7 @@ test('the repl of a configuration shows the log above the line, and a connection
   await own.until('[script] tick.lua:1: tick\n> 20 +');
   own.type(' 4\r');
   await own.until('\n24\n');
+  await own.until('> '); // before it reads keys the terminal itself takes Ctrl-D
   await leave(own);
   const server = await Server.start();
   const terminal = await start(['--url', `ws://127.0.0.1:${server.port}`]);

@@ -43,6 +43,12 @@ class Terminal {
     }
   }
 
+  /** Of a test that has failed: nothing shall wait for it. */
+  kill() {
+    this.child.kill();
+    this.child.stdout.destroy();
+  }
+
   async end() {
     const [code] = await this.exited;
     return code;
