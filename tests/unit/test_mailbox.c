@@ -1,85 +1,13 @@
 /* The boundary for other languages: tickets, batches, signals, limits, and closing from several threads. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "happn/mailbox.h"
-#include "happn/status.h"
-
-static happn_mailbox *mailbox;
-static uint64_t last_ticket;
+#include "mailbox_house.h"
 
 #define CONFIG "{\"port\":0}"
-
-static uint64_t ticket(void)
-{
-    return ++last_ticket;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_int_equal(happn_mailbox_open(NULL, NULL, 0, &mailbox), HAPPN_OK);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    happn_mailbox_close(mailbox);
-    return 0;
-}
-
-struct event {
-    int kind, status;
-    uint64_t ticket;
-    char meta[1000], body[1000];
-};
-
-static bool next_batch(size_t max, happn_batch **batch)
-{
-    struct pollfd poller = {happn_mailbox_fd(mailbox), POLLIN, 0};
-    int ready = poll(&poller, 1, 5000);
-    assert_int_equal(ready, 1);
-    assert_int_equal(happn_mailbox_take(mailbox, max, batch), HAPPN_OK);
-    return *batch != NULL;
-}
-
-static struct event next_event(void)
-{
-    happn_batch *batch;
-    while (!next_batch(1, &batch)) {
-    }
-    const happn_event *event = happn_batch_event(batch, 0);
-    struct event copy = {.kind = event->kind, .status = event->status, .ticket = event->ticket};
-    snprintf(copy.meta, sizeof copy.meta, "%.*s", (int)event->meta_len, event->meta);
-    snprintf(copy.body, sizeof copy.body, "%.*s", (int)event->body_len, event->body);
-    assert_null(happn_batch_event(batch, 1));
-    happn_batch_free(batch);
-    return copy;
-}
-
-static struct event expect(int kind, uint64_t number, int status)
-{
-    struct event event = next_event();
-    if (event.kind != kind || event.ticket != number || event.status != status) {
-        fail_msg("wanted %d of %d with %d, got %d of %d with %d: %s %s", kind, (int)number, status, event.kind, (int)event.ticket,
-                 event.status, event.meta, event.body);
-    }
-    return event;
-}
 
 static void expect_nothing(void)
 {
@@ -94,21 +22,6 @@ static uint64_t open_service(void)
     struct event event = expect(HAPPN_EV_DONE, service, HAPPN_OK);
     assert_non_null(strstr(event.meta, "\"port\":"));
     return service;
-}
-
-static uint64_t open_client(uint64_t service)
-{
-    uint64_t client = ticket();
-    assert_int_equal(happn_mb_client_open(mailbox, client, service, NULL, 0), HAPPN_OK);
-    expect(HAPPN_EV_DONE, client, HAPPN_OK);
-    return client;
-}
-
-static uint64_t set(uint64_t client, const char *path, const char *json)
-{
-    uint64_t number = ticket();
-    assert_int_equal(happn_mb_set(mailbox, number, client, path, json, strlen(json), NULL, 0), HAPPN_OK);
-    return number;
 }
 
 static void the_verbs(void **state)

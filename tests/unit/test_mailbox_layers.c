@@ -1,48 +1,14 @@
 /* Layers of a host: messages that wait for it, what it decides, what becomes of them when it does not. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "mailbox_house.h"
 
 #include "base/clock.h"
 #include "base/runtime.h"
-#include "happn/mailbox.h"
-#include "happn/status.h"
-
-static happn_mailbox *mailbox;
-static happn_runtime *stepped; /* else it has a thread of its own */
-static uint64_t last_ticket;
 
 #define CONFIG "{\"deferListen\":true,\"utils\":{\"logLevel\":\"off\"}}"
-
-static uint64_t ticket(void)
-{
-    return ++last_ticket;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    stepped = NULL;
-    assert_int_equal(happn_mailbox_open(NULL, NULL, 0, &mailbox), HAPPN_OK);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    happn_mailbox_close(mailbox);
-    return 0;
-}
 
 static int set_up_stepped(void **state)
 {
@@ -78,52 +44,6 @@ static int tear_down_stepped(void **state)
     return 0;
 }
 
-struct event {
-    int kind, status;
-    uint64_t ticket, token;
-    char meta[1000], body[1000];
-};
-
-static happn_batch *next_batch(void)
-{
-    happn_batch *batch = NULL;
-    for (int tries = 0; batch == NULL; tries++) {
-        struct pollfd poller = {happn_mailbox_fd(mailbox), POLLIN, 0};
-        if (stepped != NULL) {
-            assert_true(happn_runtime_step(stepped, 0) >= 0);
-        }
-        int ready = poll(&poller, 1, stepped != NULL ? 1 : 10000);
-        assert_true(ready == 1 || (stepped != NULL && tries < 10000));
-        assert_int_equal(happn_mailbox_take(mailbox, 1, &batch), HAPPN_OK);
-    }
-    return batch;
-}
-
-static struct event next_event(void)
-{
-    happn_batch *batch = next_batch();
-    const happn_event *event = happn_batch_event(batch, 0);
-    struct event copy = {.kind = event->kind, .status = event->status, .ticket = event->ticket};
-    snprintf(copy.meta, sizeof copy.meta, "%.*s", (int)event->meta_len, event->meta);
-    snprintf(copy.body, sizeof copy.body, "%.*s", (int)event->body_len, event->body);
-    if (copy.kind == HAPPN_EV_HOOK || copy.kind == HAPPN_EV_CANCEL) {
-        assert_memory_equal(copy.meta, "{\"token\":", 9);
-        copy.token = strtoull(copy.meta + 9, NULL, 10);
-    }
-    happn_batch_free(batch);
-    return copy;
-}
-
-static struct event expect(int kind, uint64_t number, int status)
-{
-    struct event event = next_event();
-    if (event.kind != kind || event.ticket != number || event.status != status) {
-        fail_msg("wanted %d of %d with %d, got %d of %d with %d: %s %s", kind, (int)number, status, event.kind, (int)event.ticket,
-                 event.status, event.meta, event.body);
-    }
-    return event;
-}
-
 static uint64_t new_service(const char *config)
 {
     uint64_t service = ticket();
@@ -145,21 +65,6 @@ static uint64_t add_layer(uint64_t service, const char *options)
     assert_int_equal(happn_mb_layer_add(mailbox, layer, service, options, strlen(options)), HAPPN_OK);
     expect(HAPPN_EV_DONE, layer, HAPPN_OK);
     return layer;
-}
-
-static uint64_t open_client(uint64_t service)
-{
-    uint64_t client = ticket();
-    assert_int_equal(happn_mb_client_open(mailbox, client, service, NULL, 0), HAPPN_OK);
-    expect(HAPPN_EV_DONE, client, HAPPN_OK);
-    return client;
-}
-
-static uint64_t set(uint64_t client, const char *path, const char *json)
-{
-    uint64_t number = ticket();
-    assert_int_equal(happn_mb_set(mailbox, number, client, path, json, strlen(json), NULL, 0), HAPPN_OK);
-    return number;
 }
 
 static uint64_t complete(uint64_t token, int verdict, const char *json)

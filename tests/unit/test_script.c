@@ -810,7 +810,9 @@ static void routes_answer(void **state)
     http = ask("GET", "/api/orders/text/a b/c%2fd", "q=1%2B+2", NULL); /* paths come decoded, queries as they were sent */
     assert_string_equal(http.answer, "a b+c%2fd+1+ 2+bob");
     assert_string_equal(http.type, "text/plain; charset=utf-8");
+    assert_string_equal(ask("GET", "/api/orders/count", NULL, NULL).type, "application/json"); /* the call before had another */
     assert_string_equal(ask("GET", "/api/orders/html/page", NULL, NULL).type, "text/html");
+    assert_string_equal(ask("GET", "/api/orders/count", NULL, NULL).type, "application/json");
     http = ask("DELETE", "/api/orders/7", NULL, NULL);
     assert_int_equal(http.status, 405);
     assert_string_equal(http.headers, "allow=GET;");
